@@ -1,0 +1,106 @@
+# Every command a person needs. `make help` lists them.
+#
+#   make quickstart   install what is missing, build, run the main job, show the result
+#   make test         the same set-up, then every test
+#
+# VARIANT=release (default), asan or tsan: each builds into build/<variant>.
+
+VARIANT ?= release
+CC      := gcc
+O       := build/$(VARIANT)
+BIN     := $(O)/bin
+PREFIX  ?= /usr/local
+DESTDIR ?=
+
+VERSION := 0.1.0
+BUILD   := $(VERSION)
+
+PKGS_proto       := json-c openssl zlib libpcre2-8 libzmq libczmq libsodium
+PKGS_coordinator := $(PKGS_proto) lmdb yaml-0.1
+PKGS_worker      := $(PKGS_proto)
+PKGS_sandbox     := $(PKGS_proto) libseccomp
+PKGS_test        := cmocka
+pkg = $(shell pkg-config --$(1) $(2) 2>/dev/null)
+
+WERROR  ?= 1
+WARN    := -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror) -Wshadow -Wstrict-prototypes \
+           -Wmissing-prototypes -Wold-style-definition -Wformat=2 -Wundef -Wvla \
+           -Wpointer-arith -Wwrite-strings -Wduplicated-cond -Wlogical-op
+HARDEN_release := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fcf-protection
+HARDEN_asan    := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+HARDEN_tsan    := -fsanitize=thread -fno-omit-frame-pointer
+CPPFLAGS := -I. -D_GNU_SOURCE -DPROCTOR_VERSION='"$(VERSION)"' -MMD -MP
+CFLAGS  := -std=c11 -O2 -g $(WARN) $(HARDEN_$(VARIANT)) -fno-common -fno-strict-aliasing \
+           -ffp-contract=off -fPIE
+LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(filter -fsanitize=%,$(HARDEN_$(VARIANT)))
+LDLIBS  := -lm -lpthread
+
+# A room's library is every .c below it except its main programs.
+MAINS := coordinator/main.c worker/main.c sandbox/main.c
+src   = $(filter-out $(MAINS) $(ZYGOTE_SRC),$(shell find $(1) -name '*.c' 2>/dev/null | sort))
+obj   = $(patsubst %.c,$(O)/obj/%.o,$(1))
+
+# The zygote embeds the Python interpreter; nothing else links it.
+ZYGOTE_SRC := $(shell find sandbox/zygote -name '*.c' 2>/dev/null | sort)
+
+ROOMS := proto coordinator worker sandbox
+LIBS  := $(ROOMS:%=$(O)/lib%.a)
+PROGRAMS := $(BIN)/proctor $(BIN)/proctor-worker $(BIN)/proctor-tester $(BIN)/proctor-zygote
+
+.PHONY: all
+all: $(PROGRAMS)
+
+# ---- what is linked with what: arrows point down to proto/, never sideways ----
+define room_rules
+$(O)/lib$(1).a: $$(call obj,$$(call src,$(1)))
+	@rm -f $$@
+	@ar rcs $$@ $$^
+endef
+$(foreach r,$(ROOMS),$(eval $(call room_rules,$(r))))
+
+$(BIN)/proctor: $(call obj,coordinator/main.c) $(O)/libcoordinator.a $(O)/libproto.a
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(call pkg,libs,$(PKGS_coordinator)) $(LDLIBS)
+
+$(BIN)/proctor-worker: $(call obj,worker/main.c) $(O)/libworker.a $(O)/libproto.a
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(call pkg,libs,$(PKGS_worker)) $(LDLIBS)
+
+$(BIN)/proctor-tester: $(call obj,sandbox/main.c) $(O)/libsandbox.a $(O)/libproto.a
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(call pkg,libs,$(PKGS_sandbox)) $(LDLIBS)
+
+# ---- compiling ----
+PKG_CFLAGS := $(call pkg,cflags,$(sort $(PKGS_coordinator) $(PKGS_sandbox) $(PKGS_test)))
+
+# Kernels for one instruction set each, chosen at run time; the same bits from all of them.
+ISA_avx2   := -mavx2 -mfma -mf16c
+ISA_avx512 := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx2 -mfma -mf16c
+isa = $(foreach i,avx2 avx512,$(if $(filter %_$(i).c,$(1)),$(ISA_$(i))))
+opt = $(if $(filter worker/engine/%,$(1)),-O3)
+
+$(O)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC   $<"
+	@$(CC) $(CPPFLAGS) $(CFLAGS) $(call opt,$<) $(call isa,$<) $(PKG_CFLAGS) -c -o $@ $<
+
+# ---- unit tests: tests/unit/<room>/test_x.c is a cmocka program linked with that room ----
+UNIT_SRC := $(wildcard tests/unit/*/test_*.c)
+UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(O)/tests/%)
+room_of   = $(word 1,$(subst /, ,$(1:$(O)/tests/%=%)))
+
+$(O)/tests/%: $(O)/obj/tests/unit/%.o $(LIBS)
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	@$(CC) $(LDFLAGS) -o $@ $< $(filter-out $(O)/libproto.a,$(O)/lib$(call room_of,$@).a) \
+	    $(O)/libproto.a $(call pkg,libs,$(sort $(PKGS_$(call room_of,$@)) $(PKGS_test))) $(LDLIBS)
+
+.PHONY: unit
+unit: $(PROGRAMS) $(UNIT_BIN)
+	@tests/run-unit.sh $(UNIT_BIN)
+
+.SECONDARY:
+-include $(shell find $(O) -name '*.d' 2>/dev/null)
