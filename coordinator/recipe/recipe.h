@@ -1,0 +1,125 @@
+/* recipe.h - a recipe, validated and resolved: what `plan` and `run` both work from.
+ *
+ * One table (recipe/keys.c) describes every key: type, range, default, what it acts on, one line
+ * of documentation. Validation, suggestions and docs/recipe.md come from that table. Every error
+ * of a recipe is reported at once, each as file:line:column, key path, what is wrong, what is
+ * allowed, and the nearest valid name. */
+#ifndef COORDINATOR_RECIPE_H
+#define COORDINATOR_RECIPE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/buf.h"
+#include "proto/err.h"
+#include "proto/unit.h"
+
+enum chat_mode {
+    CHAT_MODE_TASK = 0, /* as the task says */
+    CHAT_MODE_RAW,      /* no template */
+    CHAT_MODE_MODEL,    /* the model's own template */
+    CHAT_MODE_NAMED     /* `chat_template` */
+};
+
+enum reuse_subset { SUBSET_NONE = 0, SUBSET_FIRST, SUBSET_MIDDLE, SUBSET_LAST, SUBSET_LIST };
+
+struct reuse_settings {
+    uint32_t k; /* 1: off, and then every other field is at its default */
+    enum reuse_subset subset;
+    uint32_t *list; /* SUBSET_LIST: layer indices, ascending */
+    uint32_t n_list;
+    uint32_t size; /* layers in a named subset; default 12, clamped to n - 1 at plan time */
+    enum reuse_mode mode;
+    enum reuse_kv kv;
+};
+
+/* The values one cell resolves to. */
+struct eval_settings {
+    struct sampler_spec sampler; /* seed is the recipe's */
+    uint32_t max_tokens;         /* 0: the task's */
+    char **stops;                /* added to the task's */
+    uint32_t n_stops;
+    uint32_t context; /* 0: the model's */
+    enum kv_type kv;
+    enum chat_mode chat;
+    char *chat_template; /* CHAT_MODE_NAMED: a name of proto/model/chat.h */
+    int32_t fewshot;     /* -1: the task's */
+    uint32_t samples;
+    uint32_t limit; /* 0: all problems */
+    struct reuse_settings reuse;
+};
+
+struct recipe_cell {
+    char **names; /* e.g. "reuse.k=2,reuse.subset=first"; "default" without a grid */
+    uint32_t n_names;
+    struct eval_settings settings;
+    char *settings_json; /* the resolved values, for reports; canonical key order */
+};
+
+struct recipe_model {
+    char *name;
+    enum backend_kind backend; /* native: GGUF; replay: recorded completions; noop */
+    char *source;              /* absolute path ("" for noop) */
+    uint32_t line, column;
+};
+
+enum stage_kind { STAGE_IMPORT = 1, STAGE_EVAL };
+
+struct recipe_stage {
+    enum stage_kind kind;
+    uint32_t line, column;
+    /* import */
+    char *model; /* name it takes */
+    char *as;    /* name it makes */
+    /* eval */
+    char *name;    /* "" unless given; prefixes cell names when a recipe has several evals */
+    char **models; /* names */
+    uint32_t n_models;
+    char **tasks; /* names or paths of task files */
+    uint32_t *task_lines, *task_columns;
+    uint32_t n_tasks;
+    struct recipe_cell *cells; /* at least one; cells that resolve to the same values are merged */
+    uint32_t n_cells;
+};
+
+struct recipe {
+    char *name;
+    char *path; /* file it came from */
+    uint64_t seed;
+    struct recipe_model *models;
+    uint32_t n_models;
+    struct recipe_stage *stages; /* in an order that respects names */
+    uint32_t n_stages;
+    int32_t workers;     /* -1: auto */
+    int32_t testers;     /* -1: auto */
+    int32_t threads;     /* -1: auto */
+    int64_t memory;      /* private bytes per worker; -1: auto */
+    int64_t host_memory; /* -1: auto */
+    uint32_t max_rows;   /* resources.batch; 0: auto */
+};
+
+struct recipe_options {
+    const char *const *sets; /* "path=value" */
+    uint32_t n_sets;
+    bool allow_noop;
+};
+
+/* Owned, or NULL. All findings are appended to `findings`, one per line; err has a summary
+ * ("3 errors in recipe.yaml") and PX_EINPUT. */
+struct recipe *recipe_load(const char *path, const struct recipe_options *opt,
+                           struct px_buf *findings, struct px_err *err);
+struct recipe *recipe_parse(const char *text, size_t len, const char *path,
+                            const struct recipe_options *opt, struct px_buf *findings,
+                            struct px_err *err);
+void recipe_free(struct recipe **r);
+
+/* The resolved recipe as YAML (defaults written out, --set applied): <run>/recipe.yaml. */
+void recipe_write(const struct recipe *r, struct px_buf *out);
+
+/* docs/recipe.md, from the table of keys. */
+void recipe_write_reference(struct px_buf *out);
+
+/* Nearest of n names by edit distance, NULL when none is near. For every "did you mean". */
+const char *recipe_nearest(const char *word, const char *const *names, uint32_t n);
+
+#endif

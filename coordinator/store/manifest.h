@@ -1,0 +1,65 @@
+/* manifest.h - what a run consists of, as the store tells readers that know no recipe.
+ *
+ * The coordinator writes the manifest before the first unit: one JSON document in STORE_META under
+ * "manifest" and, per (cell, task), one group in STORE_GROUP that lists its units in order. Reports
+ * walk groups -> plan keys -> results and verdicts. */
+#ifndef COORDINATOR_STORE_MANIFEST_H
+#define COORDINATOR_STORE_MANIFEST_H
+
+#include <stdint.h>
+
+#include "coordinator/store/store.h"
+#include "proto/digest.h"
+
+struct manifest_unit {
+    struct px_digest plan_key;
+    char *problem; /* id in its task */
+    uint32_t sample;
+};
+
+struct manifest_group {
+    uint32_t index;
+    uint32_t cell; /* index in the manifest's cells */
+    uint32_t task; /* index in the manifest's tasks */
+    struct manifest_unit *units;
+    uint32_t n_units;
+};
+
+struct manifest_cell {
+    char **names; /* every name under which the cell is reported; the first is the main one */
+    uint32_t n_names;
+    char *model;      /* recipe name */
+    char *settings;   /* JSON object: the resolved values */
+    double speedup_bound; /* layer reuse; 1 when off */
+    bool reuse_on;
+};
+
+struct manifest_task {
+    char *name;
+    char *request;  /* "generate" or "choice" */
+    char *headline; /* metric name */
+    char *scorer;   /* kind: code, numeric, choice, letter, none */
+    double chance;  /* score of guessing, for the below-chance alarm; 0 when unknown */
+    uint32_t n_problems;
+    char *digest; /* hex: task file and data */
+};
+
+struct manifest {
+    char *recipe; /* name */
+    char *run_dir;
+    uint64_t seed;
+    char *models; /* JSON array: name, digest, path, backend, architecture, bytes */
+    char *plan_digest; /* hex */
+    struct manifest_cell *cells;
+    uint32_t n_cells;
+    struct manifest_task *tasks;
+    uint32_t n_tasks;
+    struct manifest_group *groups;
+    uint32_t n_groups;
+};
+
+void manifest_write(const struct manifest *m, struct store_batch *b); /* adds puts to the batch */
+struct manifest *manifest_read(struct store *s, struct px_err *err);  /* owned */
+void manifest_free(struct manifest **m);
+
+#endif

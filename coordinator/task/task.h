@@ -1,0 +1,74 @@
+/* task.h - a benchmark as data: where its problems are, how one becomes a prompt, how it is scored.
+ *
+ * A task is a YAML file (recipes/tasks/<name>.yaml or a path). docs/tasks.md describes the keys.
+ * Problems are read once, checked against the file's SHA-256 and row count, and kept in memory as
+ * JSON objects. Immutable after loading. */
+#ifndef COORDINATOR_TASK_H
+#define COORDINATOR_TASK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/buf.h"
+#include "proto/digest.h"
+#include "proto/err.h"
+#include "proto/model/chat.h"
+
+struct task;
+
+struct task_env {
+    const char *data_dir; /* --data, or NULL; then PROCTOR_DATA, the cache's data/, recipes/data */
+    uint64_t seed;        /* the recipe's: few-shot draws are keyed by (seed, problem) */
+};
+
+enum task_request { TASK_GENERATE = 1, TASK_CHOICE };
+
+/* NULL with err: PX_EMISSING says what to get and where to put it; PX_EINPUT has
+ * file:line:column for a bad task file, file:line for a bad row. */
+struct task *task_load(const char *name_or_path, const struct task_env *env, struct px_err *err);
+void task_free(struct task **t);
+
+const char *task_name(const struct task *t);
+enum task_request task_request(const struct task *t);
+const char *task_headline(const struct task *t); /* metric shown first */
+const char *task_scorer_kind(const struct task *t);
+const char *task_scorer(const struct task *t); /* JSON object, borrowed: struct job's scorer */
+double task_chance(const struct task *t);      /* 0 when unknown */
+uint32_t task_max_tokens(const struct task *t);
+const char *const *task_stops(const struct task *t, uint32_t *n);
+int32_t task_fewshot(const struct task *t);
+bool task_chat(const struct task *t); /* wants the model's chat template */
+/* Digest over the task file, the data and everything that decides prompts and scores. */
+struct px_digest task_digest(const struct task *t);
+
+uint32_t task_n_problems(const struct task *t);
+const char *task_problem_id(const struct task *t, uint32_t i);
+struct px_digest task_problem_digest(const struct task *t, uint32_t i); /* of its row */
+/* JSON object for struct unit's problem_json: the scorer's fields, rendered. Appended to out. */
+int task_problem_json(const struct task *t, uint32_t i, struct px_buf *out, struct px_err *err)
+    PX_MUST_CHECK;
+
+struct task_choice {
+    char *text;         /* the choice itself: lengths for acc_norm come from it */
+    char *continuation; /* what is scored: delimiter + text */
+};
+
+/* A rendered problem. Either `prompt` (raw) or messages (chat) is filled; owned by the caller. */
+struct task_prompt {
+    char *prompt; /* raw: everything before the model's first token */
+    struct chat_message *messages; /* chat: strings owned with the struct */
+    uint32_t n_messages;
+    char *prefix; /* chat: text that opens the assistant's turn ("" when none) */
+    struct task_choice *choices;
+    uint32_t n_choices;
+};
+
+/* fewshot: -1 for the task's own number. chat: messages instead of one text. */
+int task_render(const struct task *t, uint32_t i, int32_t fewshot, bool chat,
+                struct task_prompt *out, struct px_err *err) PX_MUST_CHECK;
+void task_prompt_clear(struct task_prompt *p);
+
+/* The reference solution as a completion (scorers are tested on it), or NULL. Owned. */
+char *task_reference(const struct task *t, uint32_t i);
+
+#endif
