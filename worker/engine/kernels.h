@@ -1,0 +1,72 @@
+/* kernels.h - the arithmetic of the engine, one definition, several instruction sets.
+ *
+ * Numerics contract. Every reduction has one defined order and every table below computes the
+ * same bits; `scalar` is the definition. Floats sum in 16 lanes: lane l takes elements l, l + 16,
+ * ... in order with fused multiply-add, then the lanes are added in a fixed tree (8, 4, 2, 1).
+ * With quantised weights the activations are rounded to 8 bits in blocks first (act_prepare),
+ * the integer dot products are exact, and the float part is one fused multiply-add per block, in
+ * block order, per output row. exp, log, sin and cos are ours (no libm). Every result for one row
+ * is independent of the other rows, of threads and of the range [o0, o1) asked for.
+ *
+ * All functions are pure and may be called from any thread. */
+#ifndef WORKER_ENGINE_KERNELS_H
+#define WORKER_ENGINE_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/err.h"
+#include "proto/model/gguf.h"
+
+struct weight {
+    enum ggml_type type;
+    const void *data; /* [n_out][n_in] in blocks of the type, rows contiguous, any alignment */
+    uint32_t n_in;
+    uint32_t n_out;
+};
+
+struct kernels {
+    const char *isa; /* "scalar", "avx2", "avx512" */
+
+    /* Bytes that act_prepare needs for `rows` rows of n_in values for weights of this type. */
+    size_t (*act_bytes)(enum ggml_type type, uint32_t n_in, uint32_t rows);
+    /* x [rows][n_in] -> the form this weight type multiplies (F32 kept, F16/BF16 weights: F32
+     * activations kept, quantised: 8-bit blocks). `act` is 64-byte aligned, owned by the caller. */
+    void (*act_prepare)(enum ggml_type type, const float *x, uint32_t n_in, uint32_t rows,
+                        void *act);
+    /* y[r * y_stride + o] = sum_i w[o][i] * x[r][i] for r < rows, o in [o0, o1). */
+    void (*matmul)(const struct weight *w, const void *act, uint32_t rows, float *y,
+                   size_t y_stride, uint32_t o0, uint32_t o1);
+
+    float (*dot_f32)(const float *a, const float *b, uint32_t n);
+    float (*dot_f16)(const float *a, const uint16_t *b, uint32_t n);      /* b: IEEE half */
+    void (*axpy_f32)(float *y, float a, const float *x, uint32_t n);      /* y += a x, fma */
+    void (*axpy_f16)(float *y, float a, const uint16_t *x, uint32_t n);
+    void (*f32_to_f16)(const float *x, uint16_t *y, uint32_t n);          /* nearest even */
+    void (*rms_norm)(const float *x, const float *w, float eps, uint32_t n, float *y);
+    void (*add)(float *y, const float *x, uint32_t n);                    /* y += x */
+    void (*silu_mul)(const float *gate, const float *up, float *y, uint32_t n);
+    float (*max)(const float *x, uint32_t n);
+    /* y[i] = exp(x[i] - m); returns the sum in the defined order. */
+    float (*exp_sum)(const float *x, float m, float *y, uint32_t n);
+    void (*scale)(float *x, float a, uint32_t n);
+};
+
+/* "auto" picks the best that this CPU has; a name that it lacks is an error. Static, never freed. */
+const struct kernels *kernels_choose(const char *isa, struct px_err *err);
+/* The i-th table that this CPU can run (0: scalar), NULL after the last: tests compare them. */
+const struct kernels *kernels_at(unsigned i);
+
+/* Dequantises n values (a whole number of blocks) exactly as ggml's reference does. */
+void dequantize(enum ggml_type type, const void *blocks, float *out, uint64_t n);
+float f16_to_f32(uint16_t h);
+uint16_t f32_to_f16(float f);
+
+/* Scalar math with defined bits (not libm); full float/double accuracy to about 1 ulp. */
+float px_expf(float x);
+double px_exp(double x);
+double px_log(double x);
+void px_sincos(double x, double *s, double *c); /* |x| up to 1e6 */
+double px_pow(double x, double y);              /* x > 0; for RoPE frequencies */
+
+#endif
