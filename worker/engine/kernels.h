@@ -63,10 +63,10 @@ float f16_to_f32(uint16_t h);
 uint16_t f32_to_f16(float f);
 
 /* Scalar math with defined bits (not libm); full float/double accuracy to about 1 ulp. */
-float px_expf(float x);
-double px_exp(double x);
-double px_log(double x);
-void px_sincos(double x, double *s, double *c); /* |x| up to 1e6 */
-double px_pow(double x, double y);              /* x > 0; for RoPE frequencies */
+float det_expf(float x);
+double det_exp(double x);
+double det_log(double x);
+void det_sincos(double x, double *s, double *c); /* |x| up to 1e6 */
+double det_pow(double x, double y);              /* x > 0; for RoPE frequencies */
 
 #endif
