@@ -1,0 +1,73 @@
+#include "coordinator/plan/model_file.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "proto/mem.h"
+
+static void read_chat_template(struct model_file *m)
+{
+    const char *text;
+    size_t len;
+    struct px_err err;
+    if (!gguf_has(m->gguf, "tokenizer.chat_template")) {
+        m->chat_problem = px_xstrdup("the model file has no chat template");
+    } else if (gguf_get_str(m->gguf, "tokenizer.chat_template", &text, &len, &err) != 0 ||
+               chat_recognise(text, len, &m->chat, &err) != 0) {
+        m->chat_problem = px_xstrdup(err.text);
+    } else {
+        m->has_chat = true;
+    }
+}
+
+static int open_native(struct model_file *m, struct px_err *err)
+{
+    m->gguf = gguf_open(m->path, err);
+    if (!m->gguf || model_config_read(m->gguf, &m->config, err) != 0)
+        return -1;
+    m->tokenizer = tokenizer_new(m->gguf, err);
+    if (!m->tokenizer)
+        return -1;
+    read_chat_template(m);
+    return 0;
+}
+
+int model_file_open(const struct recipe_model *src, struct model_file *out, struct px_err *err)
+{
+    struct model_file m = {.name = px_xstrdup(src->name),
+                           .backend = src->backend,
+                           .path = px_xstrdup(src->source ? src->source : "")};
+    int rc = 0;
+    if (src->backend == BACKEND_NOOP) {
+        m.digest = px_sha256(src->name, strlen(src->name));
+    } else {
+        struct stat st;
+        if (stat(m.path, &st) != 0)
+            rc = px_fail_errno(err, "cannot open %s", m.path);
+        else
+            m.bytes = (uint64_t)st.st_size;
+        /* The structure is checked before gigabytes are hashed. */
+        if (rc == 0 && src->backend == BACKEND_NATIVE)
+            rc = open_native(&m, err);
+        if (rc == 0)
+            rc = px_sha256_file(m.path, &m.digest, NULL, err);
+    }
+    if (rc != 0) {
+        px_wrap(err, "model '%s'", src->name);
+        model_file_clear(&m);
+        return -1;
+    }
+    *out = m;
+    return 0;
+}
+
+void model_file_clear(struct model_file *m)
+{
+    tokenizer_free(&m->tokenizer);
+    gguf_free(&m->gguf);
+    free(m->name);
+    free(m->path);
+    free(m->chat_problem);
+    memset(m, 0, sizeof *m);
+}

@@ -1,0 +1,34 @@
+/* model_file.h - a model as the coordinator knows it: identity, shape and vocabulary, no weights. */
+#ifndef COORDINATOR_MODEL_FILE_H
+#define COORDINATOR_MODEL_FILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "coordinator/recipe/recipe.h"
+#include "proto/digest.h"
+#include "proto/err.h"
+#include "proto/model/chat.h"
+#include "proto/model/config.h"
+#include "proto/model/tokenizer.h"
+
+struct model_file {
+    char *name; /* the recipe's */
+    enum backend_kind backend;
+    char *path;
+    struct px_digest digest; /* SHA-256 of the file; of the name for noop */
+    uint64_t bytes;
+    /* native only */
+    struct gguf *gguf;
+    struct model_config config;
+    struct tokenizer *tokenizer;
+    bool has_chat;
+    enum chat_template chat;
+    char *chat_problem; /* why has_chat is false, for messages */
+};
+
+int model_file_open(const struct recipe_model *m, struct model_file *out, struct px_err *err)
+    PX_MUST_CHECK;
+void model_file_clear(struct model_file *m);
+
+#endif

@@ -1,0 +1,245 @@
+/* units.c - a unit's number becomes keys, a rendered prompt, token ids. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "coordinator/plan/keys.h"
+#include "coordinator/plan/plan.h"
+#include "proto/mem.h"
+
+enum { PROMPT_LIMIT = 32 << 20 };
+
+struct plan_unit plan_unit_at(const struct plan *p, uint64_t index)
+{
+    uint32_t lo = 0;
+    uint32_t hi = p->n_groups;
+    px_assert(index < p->n_units);
+    while (hi - lo > 1) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        if (p->groups[mid].first <= index)
+            lo = mid;
+        else
+            hi = mid;
+    }
+    const struct plan_group *g = &p->groups[lo];
+    uint64_t at = index - g->first;
+    struct plan_unit u = {lo, (uint32_t)(at / g->samples), (uint32_t)(at % g->samples)};
+    return u;
+}
+
+struct px_digest plan_key(const struct plan *p, uint64_t index)
+{
+    struct plan_unit at = plan_unit_at(p, index);
+    const struct plan_group *g = &p->groups[at.group];
+    const struct task *t = p->tasks[g->task];
+    struct px_digest row = task_problem_digest(t, at.problem);
+    struct px_hash *h = px_hash_new("proctor unit 1");
+    px_hash_digest(h, &g->base);
+    px_hash_str(h, task_problem_id(t, at.problem));
+    px_hash_digest(h, &row);
+    px_hash_u64(h, at.sample);
+    return px_hash_end(&h);
+}
+
+/* Text of the model's BOS token, NULL when it has none. Owned. */
+static char *bos_text(const struct tokenizer *tk)
+{
+    int32_t bos = tokenizer_bos(tk);
+    if (bos < 0)
+        return NULL;
+    size_t n;
+    const char *text = tokenizer_text(tk, (uint32_t)bos, &n);
+    return px_xstrndup(text, n);
+}
+
+/* The text that the model reads before its first token. */
+static int prompt_text(const struct plan_group *g, const struct model_file *m,
+                       const struct task_prompt *p, struct px_buf *out, struct px_err *err)
+{
+    if (!g->chat) {
+        px_buf_str(out, p->prompt);
+        return 0;
+    }
+    PX_FREE char *bos = bos_text(m->tokenizer);
+    struct chat_options opt = {.add_generation_prompt = true, .enable_thinking = true, .bos = bos};
+    if (chat_render(g->chat_template, p->messages, p->n_messages, &opt, out, err) != 0)
+        return -1;
+    if (p->prefix)
+        px_buf_str(out, p->prefix);
+    return 0;
+}
+
+/* Special tokens are recognised only in what a template wrote, never in a data set's raw text. A
+ * text that already begins with BOS gets no second one. */
+static unsigned token_flags(const struct plan_group *g, const struct model_file *m,
+                            const struct px_buf *text)
+{
+    if (!g->chat)
+        return TOK_ADD_SPECIAL;
+    PX_FREE char *bos = bos_text(m->tokenizer);
+    bool has_bos = bos && strncmp((const char *)text->data, bos, strlen(bos)) == 0;
+    return TOK_PARSE_SPECIAL | (has_bos ? 0 : TOK_ADD_SPECIAL);
+}
+
+static int encode(const struct model_file *m, const struct px_buf *text, unsigned flags,
+                  uint32_t **ids, uint32_t *n, struct px_err *err)
+{
+    size_t count;
+    if (text->overflow)
+        return px_fail(err, PX_ELIMIT, "the prompt is longer than %d bytes", PROMPT_LIMIT);
+    if (tokenizer_encode(m->tokenizer, (const char *)text->data, text->len, flags, ids, &count,
+                         err) != 0)
+        return -1;
+    *n = (uint32_t)count;
+    return 0;
+}
+
+static uint32_t count_chars(const char *s)
+{
+    uint32_t n = 0;
+    for (; *s; s++)
+        n += ((unsigned char)*s & 0xc0) != 0x80;
+    return n;
+}
+
+/* An empty context is scored after the BOS token, or EOS when there is no BOS. */
+static int prefix_token(const struct model_file *m, struct unit *u, struct px_err *err)
+{
+    int32_t id = tokenizer_bos(m->tokenizer);
+    if (id < 0)
+        id = tokenizer_eos(m->tokenizer);
+    if (id < 0)
+        return px_fail(err, PX_EINPUT,
+                       "the prompt is empty and the vocabulary has neither BOS nor EOS to start from");
+    u->prompt = px_xmalloc(sizeof *u->prompt);
+    u->prompt[0] = (uint32_t)id;
+    u->n_prompt = 1;
+    return 0;
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* One continuation, split by token count as lm-eval does: it is what enc(context + continuation)
+ * has beyond the length of enc(context), even where a merge crosses the boundary. */
+static int encode_choice(const struct model_file *m, const char *context, size_t n_context,
+                         size_t n_head, const struct task_choice *c, const char *moved_space,
+                         unsigned flags, struct unit_choice *out, struct px_err *err)
+{
+    struct px_buf whole;
+    px_buf_init(&whole, PROMPT_LIMIT);
+    px_buf_put(&whole, context, n_context);
+    px_buf_str(&whole, moved_space);
+    px_buf_str(&whole, c->continuation);
+    uint32_t *ids = NULL;
+    uint32_t n = 0;
+    int rc = encode(m, &whole, n_context ? flags : 0, &ids, &n, err);
+    px_buf_clear(&whole);
+    if (rc == 0 && n <= n_head) {
+        free(ids);
+        rc = px_fail(err, PX_EINPUT, "the choice '%.80s' adds no token to its context",
+                     c->continuation);
+    }
+    if (rc != 0)
+        return -1;
+    out->n_tokens = n - (uint32_t)n_head;
+    memmove(ids, ids + n_head, out->n_tokens * sizeof *ids);
+    out->tokens = ids;
+    out->n_bytes = (uint32_t)strlen(c->text);
+    out->n_chars = count_chars(c->text);
+    return 0;
+}
+
+/* Trailing white space of the context belongs to the continuation (lm-eval's split rule). */
+static int encode_choices(const struct plan_group *g, const struct model_file *m,
+                          struct px_buf *text, const struct task_prompt *p, struct unit *u,
+                          struct px_err *err)
+{
+    unsigned flags = token_flags(g, m, text);
+    size_t keep = text->len;
+    while (keep > 0 && is_space((char)text->data[keep - 1]))
+        keep--;
+    PX_FREE char *space = px_xmemdup(text->data + keep, text->len - keep);
+    text->len = keep;
+    if (keep == 0 ? prefix_token(m, u, err) : encode(m, text, flags, &u->prompt, &u->n_prompt, err))
+        return -1;
+    u->choices = px_xcalloc(p->n_choices, sizeof *u->choices);
+    u->n_choices = p->n_choices;
+    for (uint32_t i = 0; i < p->n_choices; i++)
+        if (encode_choice(m, (const char *)text->data, keep, keep ? u->n_prompt : 0,
+                          &p->choices[i], space, flags, &u->choices[i], err) != 0)
+            return -1;
+    return 0;
+}
+
+static int tokenise(const struct plan_group *g, const struct model_file *m,
+                    const struct task_prompt *p, struct unit *u, struct px_err *err)
+{
+    struct px_buf text;
+    px_buf_init(&text, PROMPT_LIMIT);
+    px_buf_put(&text, "", 0);
+    int rc = prompt_text(g, m, p, &text, err);
+    if (rc == 0 && g->generate.kind == UNIT_CHOICE)
+        rc = encode_choices(g, m, &text, p, u, err);
+    else if (rc == 0)
+        rc = encode(m, &text, token_flags(g, m, &text), &u->prompt, &u->n_prompt, err);
+    if (rc == 0 && u->n_prompt == 0)
+        rc = prefix_token(m, u, err);
+    px_buf_clear(&text);
+    return rc;
+}
+
+int plan_make_unit(const struct plan *p, uint64_t index, struct unit *out, struct px_err *err)
+{
+    struct plan_unit at = plan_unit_at(p, index);
+    const struct plan_group *g = &p->groups[at.group];
+    const struct plan_cell *cell = &p->cells[g->cell];
+    const struct task *t = p->tasks[g->task];
+    const struct model_file *m = &p->models[cell->model];
+    struct unit u = {.problem = px_xstrdup(task_problem_id(t, at.problem)), .sample = at.sample};
+    int rc = 0;
+    if (m->backend == BACKEND_NATIVE) {
+        struct task_prompt prompt = {0};
+        rc = task_render(t, at.problem, cell->settings->fewshot, g->chat, &prompt, err);
+        if (rc == 0)
+            rc = tokenise(g, m, &prompt, &u, err);
+        task_prompt_clear(&prompt);
+    }
+    if (rc != 0) {
+        px_wrap(err, "task %s, problem %s", task_name(t), u.problem);
+        unit_clear(&u);
+        return -1;
+    }
+    u.key = content_key(&g->generate, &u);
+    *out = u;
+    return 0;
+}
+
+int plan_make_score_unit(const struct plan *p, uint64_t index, const void *record, size_t n,
+                         struct unit *out, struct px_err *err)
+{
+    struct plan_unit at = plan_unit_at(p, index);
+    const struct plan_group *g = &p->groups[at.group];
+    const struct task *t = p->tasks[g->task];
+    struct px_digest completion;
+    struct px_buf json;
+    px_buf_init(&json, UNIT_LIMIT);
+    if (completion_result_digest(record, n, &completion, err) != 0 ||
+        task_problem_json(t, at.problem, &json, err) != 0) {
+        px_buf_clear(&json);
+        return px_wrap(err, "task %s, problem %s", task_name(t), task_problem_id(t, at.problem));
+    }
+    struct unit u = {.problem = px_xstrdup(task_problem_id(t, at.problem)), .sample = at.sample};
+    u.key = verdict_key(&completion, task_scorer(t), (const char *)json.data, json.len);
+    u.problem_json = px_buf_steal(&json, NULL);
+    u.completion = (uint8_t *)px_xmemdup(record, n);
+    u.n_completion = (uint32_t)n;
+    *out = u;
+    return 0;
+}
+
+bool plan_unscored(const struct plan *p, uint32_t group)
+{
+    return strcmp(task_scorer_kind(p->tasks[p->groups[group].task]), "none") == 0;
+}
