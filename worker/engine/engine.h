@@ -1,0 +1,62 @@
+/* engine.h - many units through one model at once: continuous batching over paged KV.
+ *
+ * Units are submitted and come back when they are finished, each as soon as it is. A completion
+ * depends on the weights, the prompt's tokens, sampler, seed, limits and KV type and on nothing
+ * else. Every step runs a bounded slice: one token of each decoding sequence and a chunk of
+ * prefill. A unit's worst case of KV pages is set aside before it starts, so nothing that runs
+ * is ever thrown out again; units wait in order of arrival.
+ *
+ * One thread calls; the engine's own threads only work inside engine_step. */
+#ifndef WORKER_ENGINE_ENGINE_H
+#define WORKER_ENGINE_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/err.h"
+#include "proto/model/tokenizer.h"
+#include "proto/unit.h"
+#include "worker/engine/model.h"
+
+struct engine_config {
+    const char *isa;  /* "auto", "scalar", "avx2", "avx512"; NULL: auto */
+    uint32_t threads; /* >= 1 */
+    enum kv_type kv;
+    int64_t memory_budget; /* bytes for KV pages and activations together */
+    uint32_t max_rows;     /* units side by side; 0: 16 */
+    uint32_t max_batch;    /* rows of one forward pass; 0: 256, fewer when memory is short */
+};
+
+struct engine;
+
+/* m and tok are borrowed for the engine's life; tok may be NULL when no unit has stop strings
+ * and nobody reads the text. NULL with err PX_ELIMIT and the arithmetic when the budget cannot
+ * hold the activations and one page of KV. */
+struct engine *engine_new(const struct model *m, const struct tokenizer *tok,
+                          const struct engine_config *cfg, struct px_err *err);
+void engine_free(struct engine **e);
+
+/* Takes a UNIT_GENERATE or UNIT_CHOICE unit; job and unit are borrowed until the ticket comes
+ * back. Refused at once: no free row (PX_ELIMIT), token ids outside the vocabulary, an empty
+ * prompt, no stop tokens for generation, reuse of layers that are not there, or a sequence that
+ * could never fit into the pages (PX_ELIMIT, with the arithmetic). A prompt that is longer than
+ * the context is no error: its completion says FINISH_TOO_LONG. */
+int engine_submit(struct engine *e, const struct job *job, const struct unit *unit, uint64_t ticket,
+                  struct px_err *err) PX_MUST_CHECK;
+/* Forgets a unit; it will not be reported. Unknown tickets are ignored. */
+void engine_cancel(struct engine *e, uint64_t ticket);
+
+/* One forward pass at most (aim: under 200 ms). */
+void engine_step(struct engine *e);
+
+/* The next finished unit, or false. *out is owned (completion_clear); its result part, n_prompt,
+ * prefill_s, decode_s, queue_s, batch and isa are filled. */
+bool engine_take(struct engine *e, uint64_t *ticket, struct completion *out);
+
+uint32_t engine_free_rows(const struct engine *e);
+uint32_t engine_active(const struct engine *e); /* submitted and not yet taken */
+uint64_t engine_tokens(const struct engine *e); /* rows computed so far, only grows */
+const char *engine_isa(const struct engine *e);
+uint32_t engine_max_rows(const struct engine *e);
+
+#endif

@@ -1,0 +1,45 @@
+/* forward.h - one pass of a batch of rows through the transformer.
+ *
+ * A row is (sequence, position, token); prefill chunks and decode steps of many sequences mix
+ * freely. Every result depends on the row's own sequence alone: not on batch-mates, on how a
+ * prompt was cut into chunks, on threads, or on pages being shared. docs/numerics.md defines the
+ * arithmetic. One caller; the pool's threads work inside. */
+#ifndef WORKER_ENGINE_FORWARD_H
+#define WORKER_ENGINE_FORWARD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/err.h"
+#include "worker/engine/kernels.h"
+#include "worker/engine/kv.h"
+#include "worker/engine/model.h"
+#include "worker/engine/reuse.h"
+#include "worker/engine/threads.h"
+
+struct forward_row {
+    const struct kv_seq *seq; /* position `pos` is writable, earlier ones are there or are rows
+                                 of the same sequence earlier in this batch */
+    uint32_t pos;
+    uint32_t token; /* < n_vocab */
+    bool wants_logits;
+    struct reuse *reuse; /* NULL, or the state of a decode step already begun */
+};
+
+struct forward;
+
+/* Private memory that a pass of max_rows rows, max_logits of them with logits, will touch. */
+uint64_t forward_bytes(const struct model_config *c, const struct kernels *kn, uint32_t max_rows,
+                       uint32_t max_logits, uint32_t max_positions, uint32_t n_threads);
+
+/* m, kn, th and kv are borrowed for its life. max_positions bounds `pos`. */
+struct forward *forward_new(const struct model *m, const struct kernels *kn, struct threads *th,
+                            struct kv_pool *kv, uint32_t max_rows, uint32_t max_logits,
+                            uint32_t max_positions);
+void forward_free(struct forward **f);
+
+/* Computes n <= max_rows rows. Returns the logits [rows that want them][n_vocab] in row order,
+ * borrowed until the next call. */
+const float *forward_run(struct forward *f, const struct forward_row *rows, uint32_t n);
+
+#endif
