@@ -1,5 +1,6 @@
 /* plan_manifest.c - the plan as readers of the store see it. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "coordinator/plan/plan.h"
 #include "proto/json.h"
