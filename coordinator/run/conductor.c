@@ -38,7 +38,7 @@ struct conductor {
     uint64_t cursor; /* units before it are not PENDING */
     uint64_t *queue; /* ring of units to score */
     size_t queue_head, queue_len, queue_cap;
-    uint64_t *settled; /* units whose plan record waits to be written with the next commit */
+    uint64_t *settled; /* unit << 1 | scored: plan records to be written with the next commit */
     size_t n_settled, cap_settled;
     uint64_t in_flight;
     char *stage_failure;
@@ -215,19 +215,18 @@ static void put_plan_record(struct conductor *c, struct store_batch *b, uint64_t
 }
 
 /* A unit that the store itself answered: its plan record goes out with the next commit. */
-static void settle(struct conductor *c, uint64_t unit)
+static void settle(struct conductor *c, uint64_t unit, bool scored)
 {
     PX_GROW(c->settled, c->n_settled, c->cap_settled);
-    c->settled[c->n_settled++] = unit;
+    c->settled[c->n_settled++] = unit << 1 | scored;
 }
 
 static void write_settled(struct conductor *c, struct store_batch *b)
 {
     for (size_t i = 0; i < c->n_settled; i++) {
-        uint64_t unit = c->settled[i];
+        uint64_t unit = c->settled[i] >> 1;
         put_plan_record(c, b, unit);
-        count_up(b, group_of(c, unit),
-                 px_digest_is_zero(&c->units[unit].verdict) ? "generated" : "scored");
+        count_up(b, group_of(c, unit), c->settled[i] & 1 ? "scored" : "generated");
     }
     c->n_settled = 0;
 }
@@ -357,7 +356,7 @@ static int pull_score(struct conductor *c, uint64_t unit, struct hall_unit *out,
     }
     if (in_store(c, STORE_VERDICT, &u->verdict, NULL)) {
         u->state = U_DONE;
-        settle(c, unit);
+        settle(c, unit, true);
         return 0;
     }
     u->next = NO_UNIT;
@@ -396,7 +395,7 @@ static int pull_generate(struct conductor *c, uint64_t unit, struct hall_unit *o
         return 0;
     }
     if (in_store(c, STORE_RESULT, &u->content, NULL)) {
-        settle(c, unit);
+        settle(c, unit, false);
         completion_known(c, unit);
         return 0;
     }
