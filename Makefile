@@ -102,5 +102,80 @@ $(O)/tests/%: $(O)/obj/tests/unit/%.o $(LIBS)
 unit: $(PROGRAMS) $(UNIT_BIN)
 	@tests/run-unit.sh $(UNIT_BIN)
 
+# ---- what a person types ----
+.DEFAULT_GOAL := all
+
+.PHONY: help
+help:
+	@echo "make quickstart   install what is missing, build, run the main job, show the result"
+	@echo "make test         the same set-up, then every test (under 15 minutes on 2 cores)"
+	@echo "make              build into $(BIN)"
+	@echo "make install      PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)"
+	@echo "make bench        the measurements of docs/numbers.md"
+	@echo "make test-chaos   200 kill -9s over every kind of process"
+	@echo "make check-asan   unit tests and fuzz targets under address and undefined sanitizers"
+	@echo "make check-tsan   unit tests of threaded rooms under the thread sanitizer"
+	@echo "make fuzz         libFuzzer on every parser of outside bytes (needs clang)"
+	@echo "make lint         clang-format, cppcheck, include arrows, banned words"
+	@echo "make format       clang-format -i"
+	@echo "make clean"
+
+.PHONY: deps
+deps:
+	@deploy/install-deps.sh
+
+# Dependencies first, then a fresh make: pkg-config is asked while the Makefile is read.
+.PHONY: quickstart
+quickstart: deps
+	@$(MAKE) --no-print-directory -j2 all
+	@tests/quickstart.sh $(BIN)
+
+.PHONY: test
+test: deps
+	@$(MAKE) --no-print-directory -j2 all test-programs
+	@tests/run-all.sh $(O)
+
+.PHONY: test-programs
+test-programs: $(UNIT_BIN)
+
+.PHONY: test-chaos
+test-chaos: all
+	@tests/chaos/chaos.py --bin $(BIN) --kills 200
+
+.PHONY: bench
+bench: all
+	@tests/bench/run.sh $(O)
+
+.PHONY: check-asan
+check-asan:
+	@$(MAKE) --no-print-directory VARIANT=asan unit fuzz-smoke
+
+.PHONY: check-tsan
+check-tsan:
+	@TSAN_OPTIONS="suppressions=$(CURDIR)/tests/tsan.supp" \
+	    $(MAKE) --no-print-directory VARIANT=tsan unit
+
+C_FILES := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
+
+.PHONY: lint
+lint:
+	@tests/lint.sh
+
+.PHONY: format
+format:
+	@clang-format -i $(C_FILES)
+
+.PHONY: install
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/proctor \
+	    $(DESTDIR)$(PREFIX)/share/doc/proctor
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin/
+	cp -r recipes $(DESTDIR)$(PREFIX)/share/proctor/
+	cp -r README.md LICENSE docs $(DESTDIR)$(PREFIX)/share/doc/proctor/
+
+.PHONY: clean
+clean:
+	rm -rf build
+
 .SECONDARY:
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
