@@ -36,7 +36,8 @@ LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(filter -fsa
 LDLIBS  := -lm -lpthread
 
 # A room's library is every .c below it except its main programs.
-MAINS := coordinator/main.c worker/main.c sandbox/main.c
+CLI_SRC := $(sort $(wildcard coordinator/cli/*.c))
+MAINS := coordinator/main.c worker/main.c sandbox/main.c $(CLI_SRC)
 src   = $(filter-out $(MAINS) $(ZYGOTE_SRC),$(shell find $(1) -name '*.c' 2>/dev/null | sort))
 obj   = $(patsubst %.c,$(O)/obj/%.o,$(1))
 
@@ -58,7 +59,7 @@ $(O)/lib$(1).a: $$(call obj,$$(call src,$(1)))
 endef
 $(foreach r,$(ROOMS),$(eval $(call room_rules,$(r))))
 
-$(BIN)/proctor: $(call obj,coordinator/main.c) $(O)/libcoordinator.a $(O)/libproto.a
+$(BIN)/proctor: $(call obj,coordinator/main.c $(CLI_SRC)) $(O)/libcoordinator.a $(O)/libproto.a
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(call pkg,libs,$(PKGS_coordinator)) $(LDLIBS)
