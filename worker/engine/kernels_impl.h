@@ -1,0 +1,62 @@
+/* kernels_impl.h - what the kernel tables share behind kernels.h (internal).
+ *
+ * The prepared activations have one layout in all tables, so that a test can compare them. */
+#ifndef WORKER_ENGINE_KERNELS_IMPL_H
+#define WORKER_ENGINE_KERNELS_IMPL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "worker/engine/kernels.h"
+#include "worker/engine/unpack.h"
+
+#define LANES 16
+#define ACT_BLOCK 32            /* activations that share one scale */
+#define ACT_MIN_AMAX 0x0d800000 /* bits of 2^-100: a block all below it counts as zeros */
+
+/* One prepared row. For float weights: n_in floats, the rest of the row zero. For quantised ones
+ * these parts, each at a multiple of 64 bytes from the row's start. */
+struct act_layout {
+    size_t scale; /* float [n_in / 32]: absmax / 127; the int8 values themselves are at 0 */
+    size_t corr;  /* int32 [n_in / sub]: -off * sum of the sub-block's values */
+    size_t sum;   /* float [n_in / sub]: scale * sum of the sub-block's values */
+    size_t bytes; /* from one row to the next */
+};
+
+static inline size_t act_round64(size_t n)
+{
+    return (n + 63) & ~(size_t)63;
+}
+
+static inline struct act_layout act_layout(enum ggml_type type, uint32_t n_in)
+{
+    struct quant_format f = quant_format(type);
+    if (f.block == 0)
+        return (struct act_layout){0, 0, 0, act_round64((size_t)n_in * 4)};
+    struct act_layout l;
+    size_t n_sub = n_in / f.sub;
+    l.scale = act_round64(n_in);
+    l.corr = l.scale + act_round64((size_t)n_in / ACT_BLOCK * 4);
+    l.sum = l.corr + act_round64(n_sub * 4);
+    l.bytes = l.sum + act_round64(n_sub * 4);
+    return l;
+}
+
+/* Bytes of one weight row. */
+static inline size_t weight_row_bytes(enum ggml_type type, uint32_t n_in)
+{
+    struct quant_format f = quant_format(type);
+    if (f.block != 0)
+        return (size_t)(n_in / f.block) * f.bytes;
+    return (size_t)n_in * (type == GGML_F32 ? 4 : 2);
+}
+
+size_t act_bytes_any(enum ggml_type type, uint32_t n_in, uint32_t rows);
+
+extern const struct kernels kernels_scalar;
+#if defined(__x86_64__)
+extern const struct kernels kernels_avx2;
+extern const struct kernels kernels_avx512;
+#endif
+
+#endif

@@ -1,0 +1,285 @@
+/* kernels_scalar.c - the definition of the engine's arithmetic, in plain C.
+ *
+ * Every other table computes these bits. Written for clarity first, then so that a compiler can
+ * use what any x86-64 or ARM has; fmaf() is the exactly rounded one. Pure, any thread. */
+#include <math.h>
+#include <string.h>
+
+#include "worker/engine/detmath_expf.h"
+#include "worker/engine/kernels_impl.h"
+
+#define ROW_TILE 16 /* rows that share one decoding of the weights */
+
+/* ---- lanes ---- */
+
+static float lanes_sum(const float *lanes)
+{
+    float t[LANES];
+    memcpy(t, lanes, sizeof(t));
+    for (uint32_t w = LANES / 2; w >= 1; w /= 2)
+        for (uint32_t l = 0; l < w; l++)
+            t[l] += t[l + w];
+    return t[0];
+}
+
+/* lanes += a * b, element i in lane i % 16; n_in continues at a multiple of 16. */
+static void lanes_fma(float *restrict lanes, const float *a, const float *b, uint32_t n)
+{
+    uint32_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (uint32_t l = 0; l < LANES; l++)
+            lanes[l] = fmaf(a[i + l], b[i + l], lanes[l]);
+    for (uint32_t l = 0; i + l < n; l++)
+        lanes[l] = fmaf(a[i + l], b[i + l], lanes[l]);
+}
+
+static float scalar_dot_f32(const float *a, const float *b, uint32_t n)
+{
+    float lanes[LANES] = {0};
+    lanes_fma(lanes, a, b, n);
+    return lanes_sum(lanes);
+}
+
+static float scalar_dot_f16(const float *a, const uint16_t *b, uint32_t n)
+{
+    float lanes[LANES] = {0};
+    for (uint32_t i = 0; i < n; i++)
+        lanes[i % LANES] = fmaf(a[i], unpack_half_bits(b[i]), lanes[i % LANES]);
+    return lanes_sum(lanes);
+}
+
+/* ---- activations ---- */
+
+size_t act_bytes_any(enum ggml_type type, uint32_t n_in, uint32_t rows)
+{
+    return act_layout(type, n_in).bytes * rows;
+}
+
+/* Rounds one block of 32: q = nearest even of x * (127 / absmax). Returns the scale, absmax / 127;
+ * 0 for a block of (nearly) zeros; not a number when a value is not finite. */
+static float act_block(const float *x, int8_t *q)
+{
+    uint32_t top = 0;
+    for (int i = 0; i < ACT_BLOCK; i++) {
+        uint32_t u;
+        memcpy(&u, &x[i], sizeof(u));
+        u &= 0x7fffffff;
+        top = u > top ? u : top;
+    }
+    if (top < ACT_MIN_AMAX || top >= 0x7f800000) {
+        memset(q, 0, ACT_BLOCK);
+        return top < ACT_MIN_AMAX ? 0.0f : NAN;
+    }
+    float amax = unpack_float(top), inverse = 127.0f / amax;
+    for (int i = 0; i < ACT_BLOCK; i++) {
+        float t = x[i] * inverse + EXPF_MAGIC;
+        int32_t k;
+        memcpy(&k, &t, sizeof(k));
+        q[i] = (int8_t)(k - EXPF_MAGIC_BITS);
+    }
+    return amax / 127.0f;
+}
+
+static void scalar_act_prepare(enum ggml_type type, const float *x, uint32_t n_in, uint32_t rows,
+                               void *act)
+{
+    struct quant_format f = quant_format(type);
+    struct act_layout l = act_layout(type, n_in);
+    for (uint32_t r = 0; r < rows; r++, x += n_in) {
+        uint8_t *row = (uint8_t *)act + r * l.bytes;
+        if (f.block == 0) {
+            memcpy(row, x, (size_t)n_in * 4);
+            memset(row + (size_t)n_in * 4, 0, l.bytes - (size_t)n_in * 4);
+            continue;
+        }
+        int8_t *q = (int8_t *)row;
+        float *scale = (float *)(void *)(row + l.scale);
+        int32_t *corr = (int32_t *)(void *)(row + l.corr);
+        float *sum = (float *)(void *)(row + l.sum);
+        for (uint32_t b = 0; b < n_in / ACT_BLOCK; b++)
+            scale[b] = act_block(x + b * ACT_BLOCK, q + b * ACT_BLOCK);
+        for (uint32_t s = 0; s < n_in / f.sub; s++) {
+            int32_t t = 0;
+            for (uint32_t i = 0; i < f.sub; i++)
+                t += q[s * f.sub + i];
+            corr[s] = -f.off * t;
+            sum[s] = scale[s * f.sub / ACT_BLOCK] * (float)t;
+        }
+    }
+}
+
+/* ---- matrix times rows ---- */
+
+/* Quantised weights: one output, decoded in pieces of at most 256 values, times all rows. */
+static inline __attribute__((always_inline)) void output_q(enum ggml_type type, const uint8_t *p,
+                                                           uint32_t n_in, const uint8_t *act,
+                                                           uint32_t rows, float *y, size_t y_stride)
+{
+    const struct quant_format f = quant_format(type);
+    const struct act_layout l = act_layout(type, n_in);
+    uint8_t u[UNPACK_MAX];
+    float scale[UNPACK_MAX / 16], min[UNPACK_MAX / 16];
+    for (uint32_t r = 0; r < rows; r++)
+        y[r * y_stride] = 0.0f;
+    for (uint32_t i0 = 0; i0 < n_in; i0 += UNPACK_MAX) {
+        uint32_t n = n_in - i0 < UNPACK_MAX ? n_in - i0 : UNPACK_MAX;
+        unpack_values(type, p + (size_t)(i0 / f.block) * f.bytes, n, u, scale, min);
+        for (uint32_t r = 0; r < rows; r++) {
+            const uint8_t *row = act + r * l.bytes;
+            const int8_t *q = (const int8_t *)row + i0;
+            const float *d = (const float *)(const void *)(row + l.scale) + i0 / ACT_BLOCK;
+            const int32_t *corr = (const int32_t *)(const void *)(row + l.corr) + i0 / f.sub;
+            const float *sum = (const float *)(const void *)(row + l.sum) + i0 / f.sub;
+            float acc = y[r * y_stride];
+            for (uint32_t s = 0; s < n / f.sub; s++) {
+                int32_t t = corr[s];
+                for (uint32_t i = s * f.sub; i < (s + 1) * f.sub; i++)
+                    t += (int16_t)u[i] * (int16_t)q[i];
+                acc = fmaf((float)t, scale[s] * d[s * f.sub / ACT_BLOCK], acc);
+                if (f.has_min)
+                    acc = fmaf(min[s], sum[s], acc);
+            }
+            y[r * y_stride] = acc;
+        }
+    }
+}
+
+/* Float weights: one output, widened in pieces of 256 values, times a tile of rows. */
+static void output_f(const struct weight *w, const uint8_t *p, const uint8_t *act, uint32_t rows,
+                     float *y, size_t y_stride)
+{
+    const size_t stride = act_layout(w->type, w->n_in).bytes;
+    const uint32_t size = w->type == GGML_F32 ? 4 : 2;
+    float wide[256], lanes[ROW_TILE][LANES];
+    for (uint32_t r0 = 0; r0 < rows; r0 += ROW_TILE) {
+        uint32_t n_rows = rows - r0 < ROW_TILE ? rows - r0 : ROW_TILE;
+        memset(lanes, 0, sizeof(lanes));
+        for (uint32_t i0 = 0; i0 < w->n_in; i0 += 256) {
+            uint32_t n = w->n_in - i0 < 256 ? w->n_in - i0 : 256;
+            dequantize(w->type, p + (size_t)i0 * size, wide, n);
+            for (uint32_t r = 0; r < n_rows; r++)
+                lanes_fma(lanes[r], wide,
+                          (const float *)(const void *)(act + (r0 + r) * stride) + i0, n);
+        }
+        for (uint32_t r = 0; r < n_rows; r++)
+            y[(r0 + r) * y_stride] = lanes_sum(lanes[r]);
+    }
+}
+
+static void scalar_matmul(const struct weight *w, const void *act, uint32_t rows, float *y,
+                          size_t y_stride, uint32_t o0, uint32_t o1)
+{
+    const size_t row_bytes = weight_row_bytes(w->type, w->n_in);
+    for (uint32_t o = o0; o < o1; o++) {
+        const uint8_t *p = (const uint8_t *)w->data + o * row_bytes;
+        switch (w->type) {
+#define OUTPUT_Q(type)                                                                             \
+    case type:                                                                                     \
+        output_q(type, p, w->n_in, act, rows, y + o, y_stride);                                    \
+        break;
+            OUTPUT_Q(GGML_Q4_0)
+            OUTPUT_Q(GGML_Q4_1)
+            OUTPUT_Q(GGML_Q5_0)
+            OUTPUT_Q(GGML_Q5_1)
+            OUTPUT_Q(GGML_Q8_0)
+            OUTPUT_Q(GGML_Q2_K)
+            OUTPUT_Q(GGML_Q3_K)
+            OUTPUT_Q(GGML_Q4_K)
+            OUTPUT_Q(GGML_Q5_K)
+            OUTPUT_Q(GGML_Q6_K)
+            OUTPUT_Q(GGML_IQ4_NL)
+            OUTPUT_Q(GGML_IQ4_XS)
+        default:
+            output_f(w, p, act, rows, y + o, y_stride);
+            break;
+        }
+    }
+}
+
+/* ---- vectors ---- */
+
+static void scalar_axpy_f32(float *y, float a, const float *x, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        y[i] = fmaf(a, x[i], y[i]);
+}
+
+static void scalar_axpy_f16(float *y, float a, const uint16_t *x, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        y[i] = fmaf(a, unpack_half_bits(x[i]), y[i]);
+}
+
+static void scalar_f32_to_f16(const float *x, uint16_t *y, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        y[i] = f32_to_f16(x[i]);
+}
+
+static void scalar_rms_norm(const float *x, const float *w, float eps, uint32_t n, float *y)
+{
+    float mean = scalar_dot_f32(x, x, n) / (float)n;
+    float scale = 1.0f / sqrtf(mean + eps);
+    for (uint32_t i = 0; i < n; i++)
+        y[i] = x[i] * scale * w[i];
+}
+
+static void scalar_add(float *y, const float *x, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        y[i] += x[i];
+}
+
+static void scalar_silu_mul(const float *gate, const float *up, float *y, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        y[i] = gate[i] / (1.0f + expf_defined(-gate[i])) * up[i];
+}
+
+/* The order decides only between +0 and -0; a value that is not a number never wins. */
+static float scalar_max(const float *x, uint32_t n)
+{
+    float lanes[LANES];
+    for (uint32_t l = 0; l < LANES; l++)
+        lanes[l] = -INFINITY;
+    for (uint32_t i = 0; i < n; i++)
+        lanes[i % LANES] = x[i] > lanes[i % LANES] ? x[i] : lanes[i % LANES];
+    for (uint32_t w = LANES / 2; w >= 1; w /= 2)
+        for (uint32_t l = 0; l < w; l++)
+            lanes[l] = lanes[l + w] > lanes[l] ? lanes[l + w] : lanes[l];
+    return lanes[0];
+}
+
+static float scalar_exp_sum(const float *x, float m, float *y, uint32_t n)
+{
+    float lanes[LANES] = {0};
+    for (uint32_t i = 0; i < n; i++) {
+        y[i] = expf_defined(x[i] - m);
+        lanes[i % LANES] += y[i];
+    }
+    return lanes_sum(lanes);
+}
+
+static void scalar_scale(float *x, float a, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        x[i] *= a;
+}
+
+const struct kernels kernels_scalar = {
+    .isa = "scalar",
+    .act_bytes = act_bytes_any,
+    .act_prepare = scalar_act_prepare,
+    .matmul = scalar_matmul,
+    .dot_f32 = scalar_dot_f32,
+    .dot_f16 = scalar_dot_f16,
+    .axpy_f32 = scalar_axpy_f32,
+    .axpy_f16 = scalar_axpy_f16,
+    .f32_to_f16 = scalar_f32_to_f16,
+    .rms_norm = scalar_rms_norm,
+    .add = scalar_add,
+    .silu_mul = scalar_silu_mul,
+    .max = scalar_max,
+    .exp_sum = scalar_exp_sum,
+    .scale = scalar_scale,
+};
