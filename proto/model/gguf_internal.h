@@ -1,0 +1,58 @@
+/* gguf_internal.h - what the parser (gguf.c) leaves for the getters (gguf_get.c). */
+#ifndef PROTO_MODEL_GGUF_INTERNAL_H
+#define PROTO_MODEL_GGUF_INTERNAL_H
+
+#include "proto/model/gguf.h"
+
+enum gguf_value_type {
+    GGUF_U8 = 0,
+    GGUF_I8,
+    GGUF_U16,
+    GGUF_I16,
+    GGUF_U32,
+    GGUF_I32,
+    GGUF_F32,
+    GGUF_BOOL,
+    GGUF_STRING,
+    GGUF_ARRAY,
+    GGUF_U64,
+    GGUF_I64,
+    GGUF_F64,
+    GGUF_N_TYPES
+};
+
+struct gguf_key {
+    const char *key; /* into the file, not NUL-terminated */
+    uint32_t key_len;
+    uint32_t type; /* enum gguf_value_type; of the elements for arrays */
+    bool is_array;
+    uint64_t count;    /* elements; 1 for plain values */
+    const uint8_t *p;  /* first byte of the value or of the first element */
+    uint64_t *strings; /* arrays of strings: where each one's length stands, from `base` */
+};
+
+struct gguf {
+    char *path;
+    const uint8_t *base;
+    uint64_t size;
+    bool mapped;
+    uint32_t version;
+    uint32_t n_keys;
+    struct gguf_key *keys; /* in file order */
+    uint32_t *by_key;      /* indices sorted by key */
+    uint32_t n_tensors;
+    struct gguf_tensor *tensors; /* in file order */
+    uint32_t *by_name;           /* indices sorted by name */
+    char *names;                 /* all tensor names, NUL-terminated */
+};
+
+/* NULL when there is no such key. */
+const struct gguf_key *gguf_find_key(const struct gguf *g, const char *key);
+/* "uint32", "string" ... */
+const char *gguf_value_name(uint32_t type);
+/* Bytes of one fixed-size value, 0 for strings and arrays. */
+uint32_t gguf_value_bytes(uint32_t type);
+/* 4294967296 as "4,294,967,296". */
+const char *gguf_figure(uint64_t v, char out[32]);
+
+#endif
