@@ -1,0 +1,29 @@
+#!/bin/sh
+# The command line as a newcomer meets it: help, wrong words, wrong arguments.
+. "$(dirname "$0")/lib.sh"
+expect 0 "Usage" "$proctor" --help
+expect 0 "proctor" "$proctor" --version
+expect 0 "proctor-worker" "$bin/proctor-worker" --version
+expect 0 "proctor-tester" "$bin/proctor-tester" --version
+expect 0 "Usage" "$bin/proctor-worker" --help
+expect 0 "Usage" "$bin/proctor-tester" --help
+for c in run plan status report samples model doctor; do
+    expect 0 "Example: proctor" "$proctor" $c --help
+done
+for c in inspect check tokenize generate logits perplexity; do
+    expect 0 "proctor model" "$proctor" model $c --help
+done
+expect 2 "did you mean 'report'" "$proctor" reprot
+expect 2 "which recipe" "$proctor" run
+expect 2 "unknown option --wrkers" "$proctor" run x.yaml --wrkers 3
+expect 2 "did you mean --workers" "$proctor" run x.yaml --wrkers 3
+expect 2 "nosuch.yaml" "$proctor" run nosuch.yaml
+expect 2 "" "$proctor" status nosuch
+expect 2 "no run below ./runs" "$proctor" report
+expect 2 "" "$proctor" model inspect nosuch.gguf
+expect 2 "" "$proctor" model frobnicate x
+expect 0 "" "$proctor" doctor
+expect 0 "prompt tok" "$proctor" plan "$root/recipes/quickstart.yaml"
+expect 0 '"units"' "$proctor" plan "$root/recipes/quickstart.yaml" --json
+expect 2 "" "$proctor" plan "$root/recipes/quickstart.yaml" --memory 1MiB
+done_testing
