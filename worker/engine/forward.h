@@ -29,13 +29,14 @@ struct forward_row {
 struct forward;
 
 /* Private memory that a pass of max_rows rows, max_logits of them with logits, will touch. */
-uint64_t forward_bytes(const struct model_config *c, const struct kernels *kn, uint32_t max_rows,
+uint64_t forward_bytes(const struct model *m, const struct kernels *kn, uint32_t max_rows,
                        uint32_t max_logits, uint32_t max_positions, uint32_t n_threads);
 
-/* m, kn, th and kv are borrowed for its life. max_positions bounds `pos`. */
+/* m, kn, th and kv are borrowed for its life. max_positions bounds `pos`.
+ * NULL with err when the buffers' address space cannot be had. */
 struct forward *forward_new(const struct model *m, const struct kernels *kn, struct threads *th,
                             struct kv_pool *kv, uint32_t max_rows, uint32_t max_logits,
-                            uint32_t max_positions);
+                            uint32_t max_positions, struct px_err *err);
 void forward_free(struct forward **f);
 
 /* Computes n <= max_rows rows. Returns the logits [rows that want them][n_vocab] in row order,

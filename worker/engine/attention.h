@@ -1,0 +1,31 @@
+/* attention.h - rotary positions and causal attention over paged keys and values.
+ *
+ * Pure but for their outputs; any thread. docs/numerics.md ("Attention") defines the bits. */
+#ifndef WORKER_ENGINE_ATTENTION_H
+#define WORKER_ENGINE_ATTENTION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/model/config.h"
+#include "worker/engine/kernels.h"
+#include "worker/engine/kv.h"
+
+/* cos and sin [n] of pos * freqs[i], computed in double, rounded once. */
+void rope_angles(const double *freqs, uint32_t n, uint32_t pos, float *cos_out, float *sin_out);
+
+/* Rotates the first rope_dims values of each of n_heads heads in place. */
+void rope_rotate(const struct model_config *c, const float *cos_in, const float *sin_in,
+                 uint32_t n_heads, float *x);
+
+/* Floats of scratch that attention_head_group needs for positions below max_positions. */
+size_t attention_scratch(const struct model_config *c, uint32_t max_positions);
+
+/* The query heads that share kv_head attend to positions 0 .. pos of seq. q and out are
+ * [n_heads][head_dim] of one row; only this group's heads are read and written. */
+void attention_head_group(const struct model_config *c, const struct kernels *kn,
+                          const struct kv_pool *kv, const struct kv_seq *seq, uint32_t layer,
+                          uint32_t kv_head, uint32_t pos, const float *q, float *out,
+                          float *scratch);
+
+#endif
