@@ -31,7 +31,8 @@ struct kernels {
     /* Bytes that act_prepare needs for `rows` rows of n_in values for weights of this type. */
     size_t (*act_bytes)(enum ggml_type type, uint32_t n_in, uint32_t rows);
     /* x [rows][n_in] -> the form this weight type multiplies (F32 kept, F16/BF16 weights: F32
-     * activations kept, quantised: 8-bit blocks). `act` is 64-byte aligned, owned by the caller. */
+     * activations kept, quantised: 8-bit blocks). `act` is 64-byte aligned, owned by the caller.
+     * Prepared rows lie act_bytes(type, n_in, 1) apart, so rows may be prepared one by one. */
     void (*act_prepare)(enum ggml_type type, const float *x, uint32_t n_in, uint32_t rows,
                         void *act);
     /* y[r * y_stride + o] = sum_i w[o][i] * x[r][i] for r < rows, o in [o0, o1). */
@@ -39,12 +40,13 @@ struct kernels {
                    size_t y_stride, uint32_t o0, uint32_t o1);
 
     float (*dot_f32)(const float *a, const float *b, uint32_t n);
-    float (*dot_f16)(const float *a, const uint16_t *b, uint32_t n);      /* b: IEEE half */
-    void (*axpy_f32)(float *y, float a, const float *x, uint32_t n);      /* y += a x, fma */
+    float (*dot_f16)(const float *a, const uint16_t *b, uint32_t n); /* b: IEEE half */
+    void (*axpy_f32)(float *y, float a, const float *x, uint32_t n); /* y += a x, fma */
     void (*axpy_f16)(float *y, float a, const uint16_t *x, uint32_t n);
-    void (*f32_to_f16)(const float *x, uint16_t *y, uint32_t n);          /* nearest even */
+    void (*f32_to_f16)(const float *x, uint16_t *y, uint32_t n); /* nearest even */
+    /* In what follows y may be x (or gate). */
     void (*rms_norm)(const float *x, const float *w, float eps, uint32_t n, float *y);
-    void (*add)(float *y, const float *x, uint32_t n);                    /* y += x */
+    void (*add)(float *y, const float *x, uint32_t n); /* y += x */
     void (*silu_mul)(const float *gate, const float *up, float *y, uint32_t n);
     float (*max)(const float *x, uint32_t n);
     /* y[i] = exp(x[i] - m); returns the sum in the defined order. */
@@ -52,7 +54,8 @@ struct kernels {
     void (*scale)(float *x, float a, uint32_t n);
 };
 
-/* "auto" picks the best that this CPU has; a name that it lacks is an error. Static, never freed. */
+/* "auto" picks the best that this CPU has; a name that it lacks is an error. Static, never freed.
+ */
 const struct kernels *kernels_choose(const char *isa, struct px_err *err);
 /* The i-th table that this CPU can run (0: scalar), NULL after the last: tests compare them. */
 const struct kernels *kernels_at(unsigned i);
