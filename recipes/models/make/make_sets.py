@@ -1,0 +1,51 @@
+"""Writes the three problem sets from held-out problems.
+
+    /usr/bin/python3 recipes/models/make/make_sets.py [--out recipes/data] [--seed S]
+"""
+import argparse
+import json
+import os
+
+import problems
+from choice_problems import after, member, odd_one, order, series
+from code_problems import branches, int_pipeline, list_pipeline, loop, tests, text_pipeline
+from numeric_problems import boxes, compare, story
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+# ((family, steps), how many): the mix decides how hard a set is
+PLANS = {
+    "code": [((int_pipeline, 2, 1), 10), ((int_pipeline, 3, 1), 10), ((list_pipeline, 2, 1), 12),
+             ((list_pipeline, 3, 1), 10), ((text_pipeline, 2, 1), 12), ((text_pipeline, 3, 1), 10),
+             ((branches, 1, 1), 8), ((branches, 2, 1), 4), ((loop, 1, 1), 4)],
+    "numeric": [((story, 1, 1), 12), ((story, 2, 1), 16), ((story, 3, 1), 12), ((boxes, 1, 1), 8),
+                ((boxes, 2, 1), 10), ((boxes, 3, 1), 6), ((compare, 1, 1), 6),
+                ((compare, 2, 1), 10)],
+    "choice": [((member, 1), 14), ((odd_one, 1), 20), ((after, 1), 14), ((order, 1), 16),
+               ((series, 1), 16)],
+}
+
+
+def row(kind, i, p, rng):
+    head = {"id": "small_%s/%d" % (kind, i), "family": p["family"]}
+    if kind == "code":
+        head["task_id"] = head.pop("id")
+        return dict(head, prompt=p["prompt"], entry_point=p["entry"],
+                    canonical_solution=p["answer"], test=tests(rng, p))
+    if kind == "numeric":
+        return dict(head, question=p["question"], answer=p["answer"].strip())
+    return dict(head, question=p["question"], choices=p["choices"], gold=p["gold"])
+
+
+def main():
+    ap = argparse.ArgumentParser()
+    ap.add_argument("--out", default=os.path.join(HERE, "..", "..", "data"))
+    ap.add_argument("--seed", type=int, default=1)
+    a = ap.parse_args()
+    for kind, plan in PLANS.items():
+        with open(os.path.join(a.out, "small_%s.jsonl" % kind), "w", encoding="utf-8") as f:
+            for i, (p, rng) in enumerate(problems.held_out(kind, a.seed, plan)):
+                f.write(json.dumps(row(kind, i, p, rng)) + "\n")
+
+
+if __name__ == "__main__":
+    main()

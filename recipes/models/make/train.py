@@ -1,0 +1,102 @@
+"""Trains the tiny model and writes it as a GGUF file.
+
+    /usr/bin/python3 recipes/models/make/train.py --out tiny.gguf [--steps N] [--seed S]
+
+One thread, seeded; needs Debian's python3-torch and python3-numpy. README.md beside this folder
+has the time it takes and what the result scores.
+"""
+import argparse
+import itertools
+import math
+import random
+import time
+
+import torch
+import torch.nn.functional as F
+
+import bpe
+import model
+import problems
+
+MERGES = 380
+BATCH_TOKENS = 4096
+POOL = 2048
+PROMPT_WEIGHT = 0.1  # the prompt's tokens teach a little too
+
+
+def batches(seed, vocab):
+    """Endless (ids [B,T+1], weights [B,T]) with rows of similar length together."""
+    stream, rng = problems.training(seed), random.Random(seed + 1)
+    while True:
+        rows = []
+        for p in itertools.islice(stream, POOL):
+            head, tail = vocab.encode(p["prompt"]), vocab.encode(p["answer"]) + [vocab.end]
+            rows.append((head + tail, len(head)))
+        rows.sort(key=lambda r: len(r[0]))
+        pool, at = [], 0
+        while at < len(rows):
+            n = 1
+            while at + n < len(rows) and (n + 1) * len(rows[at + n][0]) <= BATCH_TOKENS:
+                n += 1
+            pool.append(rows[at:at + n])
+            at += n
+        rng.shuffle(pool)
+        for chunk in pool:
+            yield pad(chunk, vocab.end)
+
+
+def pad(chunk, end):
+    T = max(len(ids) for ids, _ in chunk)
+    ids = torch.full((len(chunk), T), end)
+    weight = torch.zeros(len(chunk), T - 1)
+    for i, (row, head) in enumerate(chunk):
+        ids[i, :len(row)] = torch.tensor(row)
+        weight[i, :head - 1] = PROMPT_WEIGHT
+        weight[i, head - 1:len(row) - 1] = 1
+    return ids, weight
+
+
+def rate(step, steps, peak):
+    warm = min(1.0, (step + 1) / 60)
+    return peak * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+
+
+def main():
+    ap = argparse.ArgumentParser()
+    ap.add_argument("--out", required=True)
+    ap.add_argument("--steps", type=int, default=1800)
+    ap.add_argument("--seed", type=int, default=20)
+    ap.add_argument("--rate", type=float, default=4e-3)
+    a = ap.parse_args()
+    torch.set_num_threads(1)
+    sample = itertools.islice(problems.training(a.seed + 100), 6000)
+    vocab = bpe.Vocab(bpe.learn([p["prompt"] + p["answer"] for p in sample], MERGES))
+    params = model.new_params(model.SHAPE, len(vocab.tokens), a.seed)
+    net = model.Net(params, model.SHAPE, half=True)
+    opt = torch.optim.AdamW([dict(params=[t for t in params.values() if t.dim() == 2]),
+                             dict(params=[t for t in params.values() if t.dim() == 1],
+                                  weight_decay=0.0)], lr=a.rate, betas=(0.9, 0.98),
+                            weight_decay=0.05)
+    start, total, n = time.time(), 0.0, 0
+    for step, (ids, weight) in enumerate(itertools.islice(batches(a.seed, vocab), a.steps)):
+        for group in opt.param_groups:
+            group["lr"] = rate(step, a.steps, a.rate)
+        loss = F.cross_entropy(net.forward(ids[:, :-1]), ids[:, 1:], reduction="none")
+        answer = weight == 1
+        total, n = total + float(loss[answer].sum()), n + int(answer.sum())
+        loss = (loss * weight).sum() / weight.sum()
+        opt.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(params.values(), 1.0)
+        opt.step()
+        if step % 50 == 49 or step == a.steps - 1:
+            print("step %d, loss per answer token %.4f, %.0f s" % (step + 1, total / n,
+                                                                 time.time() - start), flush=True)
+            total, n = 0.0, 0
+    model.save(a.out, params, model.SHAPE, vocab, {
+        "name": "proctor-tiny", "license": "mit",
+        "description": "trained from scratch on generated problems, seed %d" % a.seed})
+
+
+if __name__ == "__main__":
+    main()
