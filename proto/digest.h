@@ -32,8 +32,8 @@ struct px_digest px_sha256(const void *p, size_t n); /* plain SHA-256 of the byt
 
 /* Plain SHA-256 of a file's bytes: the number model hubs publish. The result is cached in
  * <cache dir>/digests by (device, inode, size, mtime); *hit says whether the cache answered. */
-int px_sha256_file(const char *path, struct px_digest *out, bool *hit, struct px_err *err)
-    PX_MUST_CHECK;
+int px_sha256_file(const char *path, struct px_digest *out, bool *hit,
+                   struct px_err *err) PX_MUST_CHECK;
 
 void px_digest_hex(const struct px_digest *d, char hex[PX_HEX_SIZE]);
 int px_digest_parse(const char *hex, struct px_digest *out, struct px_err *err) PX_MUST_CHECK;

@@ -9,13 +9,12 @@
 #include "proto/err.h"
 
 /* Reads a file of at most `limit` bytes. *out is owned and has a NUL after its *len bytes. */
-int px_read_file(const char *path, size_t limit, char **out, size_t *len, struct px_err *err)
-    PX_MUST_CHECK;
+int px_read_file(const char *path, size_t limit, char **out, size_t *len,
+                 struct px_err *err) PX_MUST_CHECK;
 
 /* Writes path as a whole or not at all: temporary file beside it, fsync, rename, fsync of the
  * directory. */
-int px_write_file(const char *path, const void *data, size_t len, struct px_err *err)
-    PX_MUST_CHECK;
+int px_write_file(const char *path, const void *data, size_t len, struct px_err *err) PX_MUST_CHECK;
 
 int px_mkdirs(const char *path, unsigned mode, struct px_err *err) PX_MUST_CHECK; /* mkdir -p */
 bool px_exists(const char *path);

@@ -60,10 +60,18 @@ static int parse_with_unit(const char *s, const struct unit_name *table, int64_t
 
 int px_parse_size(const char *s, int64_t *bytes, struct px_err *err)
 {
-    static const struct unit_name sizes[] = {
-        {"", 1},           {"B", 1},      {"kB", 1e3},      {"KB", 1e3},
-        {"MB", 1e6},       {"GB", 1e9},   {"TB", 1e12},     {"KiB", 1024},
-        {"MiB", 1048576},  {"GiB", 1073741824.0}, {"TiB", 1099511627776.0}, {NULL, 0}};
+    static const struct unit_name sizes[] = {{"", 1},
+                                             {"B", 1},
+                                             {"kB", 1e3},
+                                             {"KB", 1e3},
+                                             {"MB", 1e6},
+                                             {"GB", 1e9},
+                                             {"TB", 1e12},
+                                             {"KiB", 1024},
+                                             {"MiB", 1048576},
+                                             {"GiB", 1073741824.0},
+                                             {"TiB", 1099511627776.0},
+                                             {NULL, 0}};
     if (parse_with_unit(s, sizes, bytes) != 0)
         return px_fail(err, PX_EINPUT, "'%.60s' is not a size; write for example 6GiB or 512MiB",
                        s);
@@ -72,12 +80,11 @@ int px_parse_size(const char *s, int64_t *bytes, struct px_err *err)
 
 int px_parse_duration(const char *s, int64_t *us, struct px_err *err)
 {
-    static const struct unit_name spans[] = {{"", 1e6},     {"s", 1e6},   {"ms", 1e3},
-                                             {"us", 1},     {"min", 6e7}, {"m", 6e7},
-                                             {"h", 3.6e9},  {"d", 8.64e10}, {NULL, 0}};
+    static const struct unit_name spans[] = {{"", 1e6},    {"s", 1e6},     {"ms", 1e3},
+                                             {"us", 1},    {"min", 6e7},   {"m", 6e7},
+                                             {"h", 3.6e9}, {"d", 8.64e10}, {NULL, 0}};
     if (parse_with_unit(s, spans, us) != 0)
-        return px_fail(err, PX_EINPUT, "'%.60s' is not a duration; write for example 30s or 2h",
-                       s);
+        return px_fail(err, PX_EINPUT, "'%.60s' is not a duration; write for example 30s or 2h", s);
     return 0;
 }
 

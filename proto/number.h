@@ -6,10 +6,10 @@
 
 #include "proto/err.h"
 
-int px_parse_int(const char *s, int64_t lo, int64_t hi, int64_t *out, struct px_err *err)
-    PX_MUST_CHECK;
-int px_parse_double(const char *s, double lo, double hi, double *out, struct px_err *err)
-    PX_MUST_CHECK; /* finite, C locale */
+int px_parse_int(const char *s, int64_t lo, int64_t hi, int64_t *out,
+                 struct px_err *err) PX_MUST_CHECK;
+int px_parse_double(const char *s, double lo, double hi, double *out,
+                    struct px_err *err) PX_MUST_CHECK; /* finite, C locale */
 
 /* "6GiB", "512 MiB", "1.5GB", "4096": bytes. Units B kB KB MB GB TB (powers of 1000) and KiB MiB
  * GiB TiB (powers of 1024). */

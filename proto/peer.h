@@ -19,16 +19,16 @@
 struct peer;
 
 struct peer_config {
-    const char *endpoint;   /* ipc://... or tcp://host:port */
-    const char *curve_dir;  /* directory with keys for tcp://, NULL for ipc:// */
-    const char *program;    /* "worker" or "tester" */
-    unsigned roles;         /* bits of enum peer_role */
-    uint32_t credits;       /* units it can hold at once */
+    const char *endpoint;  /* ipc://... or tcp://host:port */
+    const char *curve_dir; /* directory with keys for tcp://, NULL for ipc:// */
+    const char *program;   /* "worker" or "tester" */
+    unsigned roles;        /* bits of enum peer_role */
+    uint32_t credits;      /* units it can hold at once */
     uint32_t cores;
-    const char *isa;        /* "scalar", "avx2", "avx512" */
-    int64_t memory_budget;  /* bytes it may allocate for itself */
-    int64_t end_time_us;    /* wall clock UTC when this host's job ends; 0: never */
-    int64_t gone_after_us;  /* give up when no coordinator was heard for so long; 0: 60 s */
+    const char *isa;       /* "scalar", "avx2", "avx512" */
+    int64_t memory_budget; /* bytes it may allocate for itself */
+    int64_t end_time_us;   /* wall clock UTC when this host's job ends; 0: never */
+    int64_t gone_after_us; /* give up when no coordinator was heard for so long; 0: 60 s */
 };
 
 enum peer_event_kind {
@@ -44,8 +44,8 @@ enum peer_event_kind {
 struct peer_event {
     enum peer_event_kind kind;
     uint64_t lease;
-    struct job *job;     /* WORK: taken by the caller (job_clear + free) */
-    struct unit *units;  /* WORK: taken by the caller, n of them */
+    struct job *job;    /* WORK: taken by the caller (job_clear + free) */
+    struct unit *units; /* WORK: taken by the caller, n of them */
     uint32_t n;
     struct px_digest *keys; /* RETRACT, CANCEL: n keys, freed by the caller */
     struct px_err err;      /* REFUSED, GONE */

@@ -1,4 +1,5 @@
-/* unit.h - what the three programs say to each other about work: jobs, units, completions, verdicts.
+/* unit.h - what the three programs say to each other about work: jobs, units, completions,
+ * verdicts.
  *
  * A *job* is the head that many units share (model, sampler, scorer ...). A *unit* is one piece of
  * leased work: (problem, sample). A *completion* is what a worker makes of a generate or choice
@@ -57,12 +58,12 @@ struct reuse_spec {
 
 struct job {
     enum unit_kind kind;
-    char *task;               /* for logs and records */
+    char *task;                /* for logs and records */
     enum backend_kind backend; /* generate and choice only */
-    struct px_digest model;   /* SHA-256 of the weights or of the recorded completions */
-    char *model_name;         /* the recipe's name */
-    char *model_path;         /* absolute path; GGUF (native), JSONL (replay), "" (noop) */
-    uint64_t model_bytes;     /* size of the mapping, for admission and affinity */
+    struct px_digest model;    /* SHA-256 of the weights or of the recorded completions */
+    char *model_name;          /* the recipe's name */
+    char *model_path;          /* absolute path; GGUF (native), JSONL (replay), "" (noop) */
+    uint64_t model_bytes;      /* size of the mapping, for admission and affinity */
     struct sampler_spec sampler;
     uint32_t max_tokens; /* new tokens at most */
     uint32_t context;    /* positions a sequence may take, prompt included; 0: the model's own */
@@ -207,18 +208,18 @@ int unit_decode(const void *p, size_t n, struct unit *out, struct px_err *err) P
 void unit_clear(struct unit *u);
 
 void completion_encode(const struct completion *c, struct px_buf *out);
-int completion_decode(const void *p, size_t n, struct completion *out, struct px_err *err)
-    PX_MUST_CHECK;
+int completion_decode(const void *p, size_t n, struct completion *out,
+                      struct px_err *err) PX_MUST_CHECK;
 void completion_clear(struct completion *c);
 /* SHA-256 of the encoded `result` part alone. */
-int completion_result_digest(const void *p, size_t n, struct px_digest *out, struct px_err *err)
-    PX_MUST_CHECK;
+int completion_result_digest(const void *p, size_t n, struct px_digest *out,
+                             struct px_err *err) PX_MUST_CHECK;
 
 void verdict_encode(const struct verdict *v, struct px_buf *out);
 int verdict_decode(const void *p, size_t n, struct verdict *out, struct px_err *err) PX_MUST_CHECK;
 void verdict_clear(struct verdict *v);
-int verdict_result_digest(const void *p, size_t n, struct px_digest *out, struct px_err *err)
-    PX_MUST_CHECK;
+int verdict_result_digest(const void *p, size_t n, struct px_digest *out,
+                          struct px_err *err) PX_MUST_CHECK;
 void verdict_add_metric(struct verdict *v, const char *name, double value);
 /* Value of a metric, or def when the verdict does not have it. */
 double verdict_metric(const struct verdict *v, const char *name, double def);

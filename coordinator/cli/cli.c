@@ -53,8 +53,8 @@ static int unknown_option(const struct cli_option *options, uint32_t n, const ch
     for (uint32_t i = 0; i < n && i < 64; i++)
         names[i] = options[i].name;
     const char *near = recipe_nearest(word, names, n < 64 ? n : 64);
-    return px_fail(err, PX_EUSAGE, "unknown option --%s%s%s%s", word, near ? "; did you mean --" : "",
-                   near ? near : "", near ? "?" : "");
+    return px_fail(err, PX_EUSAGE, "unknown option --%s%s%s%s", word,
+                   near ? "; did you mean --" : "", near ? near : "", near ? "?" : "");
 }
 
 int cli_parse(int argc, char **argv, const struct cli_option *options, uint32_t n_options,

@@ -13,8 +13,8 @@
 
 struct cli_command {
     const char *name;
-    const char *summary; /* one line for `proctor --help` */
-    const char *help;    /* one page with an example */
+    const char *summary;               /* one line for `proctor --help` */
+    const char *help;                  /* one page with an example */
     int (*run)(int argc, char **argv); /* argv[0] is the command's name */
 };
 

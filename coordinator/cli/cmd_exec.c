@@ -28,7 +28,8 @@ const char help_model[] =
 const char help_doctor[] =
     "Usage: proctor doctor [--json]\n"
     "\n"
-    "Looks at this host: CPU features, the layers of the jail (each tried, not guessed), memory, the\n"
+    "Looks at this host: CPU features, the layers of the jail (each tried, not guessed), memory, "
+    "the\n"
     "interpreter that runs candidates, and what is missing with the way to mend it.\n"
     "\n"
     "Example: proctor doctor\n";
@@ -48,8 +49,9 @@ int cmd_model(int argc, char **argv)
 {
     if (argc < 2) {
         struct px_err err;
-        px_fail(&err, PX_EUSAGE, "which command? inspect, check, tokenize, generate, logits or "
-                                 "perplexity");
+        px_fail(&err, PX_EUSAGE,
+                "which command? inspect, check, tokenize, generate, logits or "
+                "perplexity");
         return cli_usage("model", &err);
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)

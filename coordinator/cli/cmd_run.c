@@ -17,8 +17,10 @@
 const char help_run[] =
     "Usage: proctor run RECIPE [options]\n"
     "\n"
-    "Runs a recipe and shows the report. Interrupted or killed in any way, the same command goes on\n"
-    "where it stopped: nothing is repeated, nothing is lost. First Ctrl-C lets running units finish,\n"
+    "Runs a recipe and shows the report. Interrupted or killed in any way, the same command goes "
+    "on\n"
+    "where it stopped: nothing is repeated, nothing is lost. First Ctrl-C lets running units "
+    "finish,\n"
     "the second stops at once; both exit with 3.\n"
     "\n"
     "  --set PATH=VALUE   change a key of the recipe, e.g. --set stages.1.eval.limit=10;\n"
@@ -212,8 +214,7 @@ static int conclude(const struct run_options *o, const struct setup *s, struct s
     if (rc != 0)
         return -1;
     if (!o->quiet)
-        fprintf(stderr, "results: %s/results.json, samples: %s/samples/\n", s->run_dir,
-                s->run_dir);
+        fprintf(stderr, "results: %s/results.json, samples: %s/samples/\n", s->run_dir, s->run_dir);
     return failed ? 1 : 0;
 }
 

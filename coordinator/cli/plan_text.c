@@ -64,9 +64,8 @@ static void write_groups(const struct plan_facts *f, struct px_buf *out)
             snprintf(bound, sizeof bound, "%.2fx", c->speedup_bound);
         px_buf_printf(out, "%-44s %-18s %8llu %s%*llu %12llu %6s\n", name,
                       task_name(p->tasks[g->task]), (unsigned long long)g->n_units,
-                      e->about ? "~" : "", e->about ? 11 : 12,
-                      (unsigned long long)e->prompt_tokens, (unsigned long long)e->new_tokens,
-                      bound);
+                      e->about ? "~" : "", e->about ? 11 : 12, (unsigned long long)e->prompt_tokens,
+                      (unsigned long long)e->new_tokens, bound);
     }
 }
 
@@ -85,8 +84,9 @@ static void write_memory(const struct plan_facts *f, struct px_buf *out)
     px_format_size(e->testers, b);
     px_format_size(e->total, t);
     px_format_size(res->host_memory, h);
-    px_buf_printf(out, "  this host   %s models, mapped once + %u workers x %s + %s testers = %s of %s\n",
-                  a, res->workers, c, b, t, h);
+    px_buf_printf(
+        out, "  this host   %s models, mapped once + %u workers x %s + %s testers = %s of %s\n", a,
+        res->workers, c, b, t, h);
     px_buf_printf(out, "  processes   %u workers x %u threads, %u testers\n", res->workers,
                   res->threads, res->testers);
 }
@@ -174,8 +174,7 @@ void plan_write_json(const struct plan_facts *f, struct px_buf *out)
     json_string(out, "run_dir", f->run_dir);
     if (f->counts)
         px_buf_printf(out, ",\"done\":%llu,\"generated\":%llu,\"quarantined\":%llu",
-                      (unsigned long long)f->counts->done,
-                      (unsigned long long)f->counts->generated,
+                      (unsigned long long)f->counts->done, (unsigned long long)f->counts->generated,
                       (unsigned long long)f->counts->quarantined);
     px_buf_str(out, "}\n");
 }

@@ -7,8 +7,8 @@
 
 struct progress;
 
-struct progress *progress_new(const struct conductor *c); /* owned; looks at stderr */
-void progress_free(struct progress **p);                  /* ends the live line */
+struct progress *progress_new(const struct conductor *c);          /* owned; looks at stderr */
+void progress_free(struct progress **p);                           /* ends the live line */
 void progress_show(void *progress, const struct hall_progress *h); /* a hall_progress_fn */
 
 #endif

@@ -33,8 +33,8 @@ void setup_defaults(struct setup_options *o);
 uint32_t setup_table(struct setup_options *o, struct cli_option *out);
 
 /* Loads and plans. Findings are printed to stderr, one per line. */
-int setup_load(const char *recipe, struct setup_options *o, struct setup *out, struct px_err *err)
-    PX_MUST_CHECK;
+int setup_load(const char *recipe, struct setup_options *o, struct setup *out,
+               struct px_err *err) PX_MUST_CHECK;
 void setup_clear(struct setup *s);
 
 #endif

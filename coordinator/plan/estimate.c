@@ -188,8 +188,8 @@ static int check_fit(const struct resources *res, const struct estimate *e, stru
                        "is %s; raise resources.memory or lower max_tokens or context",
                        need, base, row, have);
     }
-    if (res->workers && e->largest_model + res->workers * (e->base + e->per_row) + e->testers >
-                            res->host_memory) {
+    if (res->workers &&
+        e->largest_model + res->workers * (e->base + e->per_row) + e->testers > res->host_memory) {
         char model[32];
         px_format_size(e->largest_model, model);
         px_format_size(e->largest_model + res->workers * (e->base + e->per_row) + e->testers, need);

@@ -58,7 +58,8 @@ struct px_digest group_base_key(const struct task *t, const struct job *j, bool 
 
 struct px_digest content_key(const struct job *j, const struct unit *u)
 {
-    /* A recorded or empty answer depends on the problem's name; a computed one only when sampled. */
+    /* A recorded or empty answer depends on the problem's name; a computed one only when sampled.
+     */
     bool named = j->backend != BACKEND_NATIVE;
     bool sampled = named || (j->kind == UNIT_GENERATE && j->sampler.temperature > 0);
     struct px_hash *h = px_hash_new("proctor content 1");

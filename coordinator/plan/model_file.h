@@ -1,4 +1,5 @@
-/* model_file.h - a model as the coordinator knows it: identity, shape and vocabulary, no weights. */
+/* model_file.h - a model as the coordinator knows it: identity, shape and vocabulary, no weights.
+ */
 #ifndef COORDINATOR_MODEL_FILE_H
 #define COORDINATOR_MODEL_FILE_H
 
@@ -27,8 +28,8 @@ struct model_file {
     char *chat_problem; /* why has_chat is false, for messages */
 };
 
-int model_file_open(const struct recipe_model *m, struct model_file *out, struct px_err *err)
-    PX_MUST_CHECK;
+int model_file_open(const struct recipe_model *m, struct model_file *out,
+                    struct px_err *err) PX_MUST_CHECK;
 void model_file_clear(struct model_file *m);
 
 #endif

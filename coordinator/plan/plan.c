@@ -283,8 +283,7 @@ static void fill_score_job(struct job *j, const struct task *t)
 
 /* Decides between raw text and a chat template; a wish that cannot be met is a finding. */
 static bool choose_chat(struct builder *b, const struct recipe_stage *s, const struct model_file *m,
-                        const struct task *t, const struct eval_settings *set,
-                        struct plan_group *g)
+                        const struct task *t, const struct eval_settings *set, struct plan_group *g)
 {
     struct px_err err;
     g->chat = set->chat == CHAT_MODE_TASK ? task_chat(t) : set->chat != CHAT_MODE_RAW;
@@ -319,10 +318,11 @@ static void check_group(struct builder *b, const struct recipe_stage *s, const s
                 "eval: task %s asks for loglikelihoods; backend %s only has texts", name,
                 backend_kind_name(m->backend));
     if (choice && c->reuse.k > 1)
-        finding(b, s->line, s->column,
-                "eval.reuse: acts on decode steps and task %s has none (loglikelihood); evaluate it "
-                "in a stage without reuse",
-                name);
+        finding(
+            b, s->line, s->column,
+            "eval.reuse: acts on decode steps and task %s has none (loglikelihood); evaluate it "
+            "in a stage without reuse",
+            name);
     if (choice && (c->settings->samples > 1 || c->settings->sampler.temperature > 0))
         finding(b, s->line, s->column,
                 "eval: samples and sampler cannot act on task %s (loglikelihood)", name);

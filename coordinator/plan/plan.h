@@ -24,12 +24,12 @@
 struct plan_cell {
     char **names; /* with model and eval prefixes where a recipe has several */
     uint32_t n_names;
-    uint32_t stage;                        /* index in the recipe's stages */
-    uint32_t model;                        /* index in the plan's models */
-    bool after_import;                     /* its model is made by an import stage */
-    uint32_t import;                       /* index in the plan's imports */
-    const struct eval_settings *settings;  /* borrowed from the recipe */
-    struct reuse_spec reuse;               /* subset resolved to layers of this model */
+    uint32_t stage;                       /* index in the recipe's stages */
+    uint32_t model;                       /* index in the plan's models */
+    bool after_import;                    /* its model is made by an import stage */
+    uint32_t import;                      /* index in the plan's imports */
+    const struct eval_settings *settings; /* borrowed from the recipe */
+    struct reuse_spec reuse;              /* subset resolved to layers of this model */
     double speedup_bound;
     char *settings_json;
 };
@@ -85,9 +85,10 @@ void plan_free(struct plan **p);
 struct plan_unit plan_unit_at(const struct plan *p, uint64_t index);
 struct px_digest plan_key(const struct plan *p, uint64_t index);
 
-/* Renders and tokenises a unit's prompt. `out` is owned (unit_clear); its key is the content key. */
-int plan_make_unit(const struct plan *p, uint64_t index, struct unit *out, struct px_err *err)
-    PX_MUST_CHECK;
+/* Renders and tokenises a unit's prompt. `out` is owned (unit_clear); its key is the content key.
+ */
+int plan_make_unit(const struct plan *p, uint64_t index, struct unit *out,
+                   struct px_err *err) PX_MUST_CHECK;
 
 /* The score unit of a completion record: problem JSON filled, key is the verdict key. */
 int plan_make_score_unit(const struct plan *p, uint64_t index, const void *record, size_t n,

@@ -108,8 +108,9 @@ static int prefix_token(const struct model_file *m, struct unit *u, struct px_er
     if (id < 0)
         id = tokenizer_eos(m->tokenizer);
     if (id < 0)
-        return px_fail(err, PX_EINPUT,
-                       "the prompt is empty and the vocabulary has neither BOS nor EOS to start from");
+        return px_fail(
+            err, PX_EINPUT,
+            "the prompt is empty and the vocabulary has neither BOS nor EOS to start from");
     u->prompt = px_xmalloc(sizeof *u->prompt);
     u->prompt[0] = (uint32_t)id;
     u->n_prompt = 1;
@@ -167,8 +168,8 @@ static int encode_choices(const struct plan_group *g, const struct model_file *m
     u->choices = px_xcalloc(p->n_choices, sizeof *u->choices);
     u->n_choices = p->n_choices;
     for (uint32_t i = 0; i < p->n_choices; i++)
-        if (encode_choice(m, (const char *)text->data, keep, keep ? u->n_prompt : 0,
-                          &p->choices[i], space, flags, &u->choices[i], err) != 0)
+        if (encode_choice(m, (const char *)text->data, keep, keep ? u->n_prompt : 0, &p->choices[i],
+                          space, flags, &u->choices[i], err) != 0)
             return -1;
     return 0;
 }

@@ -312,9 +312,9 @@ static bool pull_import(struct conductor *c, struct hall_unit *out)
         if (c->imports[i] == IMPORT_WAITING) {
             c->imports[i] = IMPORT_LEASED;
             c->in_flight++;
-            *out = (struct hall_unit){ID_OF(ID_IMPORT, i), c->plan->imports[i].key,
-                                      c->import_job[i],
-                                      1e-9 * (double)c->plan->imports[i].job.model_bytes + 0.01};
+            *out =
+                (struct hall_unit){ID_OF(ID_IMPORT, i), c->plan->imports[i].key, c->import_job[i],
+                                   1e-9 * (double)c->plan->imports[i].job.model_bytes + 0.01};
             return true;
         }
     return false;
@@ -328,8 +328,7 @@ static void chain(struct conductor *c, uint64_t head, uint64_t unit)
 }
 
 /* 1: out is filled; 0: the unit needs no tester of its own; -1: error. */
-static int pull_score(struct conductor *c, uint64_t unit, struct hall_unit *out,
-                      struct px_err *err)
+static int pull_score(struct conductor *c, uint64_t unit, struct hall_unit *out, struct px_err *err)
 {
     struct unit_slot *u = &c->units[unit];
     struct px_buf rec;
@@ -600,14 +599,13 @@ static void source_gave_up(void *ctx, uint64_t id, const char *class_name, const
     if (ID_KIND(id) == ID_IMPORT) {
         c->imports[i] = IMPORT_FAILED;
         if (!c->stage_failure)
-            c->stage_failure = px_xasprintf("import of model '%s' was given up (%s): %s",
-                                            c->plan->imports[i].job.model_name, class_name,
-                                            evidence);
+            c->stage_failure =
+                px_xasprintf("import of model '%s' was given up (%s): %s",
+                             c->plan->imports[i].job.model_name, class_name, evidence);
         return;
     }
     const struct unit_slot *head = &c->units[i];
-    const struct px_digest *key =
-        ID_KIND(id) == ID_GENERATE ? &head->content : &head->verdict;
+    const struct px_digest *key = ID_KIND(id) == ID_GENERATE ? &head->content : &head->verdict;
     px_log(PX_WARN, "quarantined", "problem=%s class=%s",
            task_problem_id(c->plan->tasks[c->plan->groups[group_of(c, i)].task],
                            plan_unit_at(c->plan, i).problem),

@@ -33,14 +33,14 @@ struct chat_options {
 };
 
 const char *chat_template_name(enum chat_template t);
-int chat_template_by_name(const char *name, enum chat_template *out, struct px_err *err)
-    PX_MUST_CHECK; /* the error lists the names */
+int chat_template_by_name(const char *name, enum chat_template *out,
+                          struct px_err *err) PX_MUST_CHECK; /* the error lists the names */
 /* Recognises a template's text (tokenizer.chat_template). */
-int chat_recognise(const char *text, size_t len, enum chat_template *out, struct px_err *err)
-    PX_MUST_CHECK;
+int chat_recognise(const char *text, size_t len, enum chat_template *out,
+                   struct px_err *err) PX_MUST_CHECK;
 /* Roles or orders that the original template raises an error for are errors here. */
 int chat_render(enum chat_template t, const struct chat_message *m, size_t n,
-                const struct chat_options *opt, struct px_buf *out, struct px_err *err)
-    PX_MUST_CHECK;
+                const struct chat_options *opt, struct px_buf *out,
+                struct px_err *err) PX_MUST_CHECK;
 
 #endif

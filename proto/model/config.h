@@ -21,11 +21,11 @@ struct model_config {
     uint32_t n_ff;
     uint32_t n_heads;
     uint32_t n_kv_heads;
-    uint32_t head_dim;   /* attention.key_length when given, else n_embd / n_heads */
-    uint32_t rope_dims;  /* rotated dimensions of a head */
+    uint32_t head_dim;     /* attention.key_length when given, else n_embd / n_heads */
+    uint32_t rope_dims;    /* rotated dimensions of a head */
     bool rope_interleaved; /* llama files rotate pairs (2i, 2i+1); qwen pairs (i, i + d/2) */
     double rope_theta;
-    double rope_scale;   /* linear scaling factor, 1 when none; other scaling types are refused */
+    double rope_scale; /* linear scaling factor, 1 when none; other scaling types are refused */
     double rms_eps;
     uint32_t context_length; /* positions the model was made for */
     uint32_t n_vocab;
@@ -36,8 +36,8 @@ struct model_config {
 
 /* Reads the configuration and checks that every tensor the architecture needs is there with the
  * right shape and a supported type, and that no unknown tensor would be silently ignored. */
-int model_config_read(const struct gguf *g, struct model_config *out, struct px_err *err)
-    PX_MUST_CHECK;
+int model_config_read(const struct gguf *g, struct model_config *out,
+                      struct px_err *err) PX_MUST_CHECK;
 
 /* Bytes of keys and values that one position takes over all layers. */
 uint64_t model_kv_bytes_per_token(const struct model_config *c, unsigned bytes_per_value);

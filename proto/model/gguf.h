@@ -65,20 +65,20 @@ const struct gguf_tensor *gguf_tensor_find(const struct gguf *g, const char *nam
 /* Metadata. The getters accept every GGUF integer type that holds the value (bool too for ints),
  * and fail naming the key when it is missing or has another type. */
 bool gguf_has(const struct gguf *g, const char *key);
-int gguf_get_u64(const struct gguf *g, const char *key, uint64_t *out, struct px_err *err)
-    PX_MUST_CHECK;
-int gguf_get_f64(const struct gguf *g, const char *key, double *out, struct px_err *err)
-    PX_MUST_CHECK;
-int gguf_get_bool(const struct gguf *g, const char *key, bool *out, struct px_err *err)
-    PX_MUST_CHECK;
+int gguf_get_u64(const struct gguf *g, const char *key, uint64_t *out,
+                 struct px_err *err) PX_MUST_CHECK;
+int gguf_get_f64(const struct gguf *g, const char *key, double *out,
+                 struct px_err *err) PX_MUST_CHECK;
+int gguf_get_bool(const struct gguf *g, const char *key, bool *out,
+                  struct px_err *err) PX_MUST_CHECK;
 /* Strings are not NUL-terminated in the file: *out is borrowed, *len bytes. */
 int gguf_get_str(const struct gguf *g, const char *key, const char **out, size_t *len,
                  struct px_err *err) PX_MUST_CHECK;
 /* Arrays: count, and typed element access (index checked by assertion). */
-int gguf_get_array(const struct gguf *g, const char *key, uint64_t *count, struct px_err *err)
-    PX_MUST_CHECK;
-int gguf_array_str(const struct gguf *g, const char *key, uint64_t i, const char **out,
-                   size_t *len, struct px_err *err) PX_MUST_CHECK; /* O(1) after the first call */
+int gguf_get_array(const struct gguf *g, const char *key, uint64_t *count,
+                   struct px_err *err) PX_MUST_CHECK;
+int gguf_array_str(const struct gguf *g, const char *key, uint64_t i, const char **out, size_t *len,
+                   struct px_err *err) PX_MUST_CHECK; /* O(1) after the first call */
 int gguf_array_f64(const struct gguf *g, const char *key, uint64_t i, double *out,
                    struct px_err *err) PX_MUST_CHECK;
 int gguf_array_i64(const struct gguf *g, const char *key, uint64_t i, int64_t *out,

@@ -19,7 +19,8 @@ struct tokenizer;
 
 enum { TOK_ADD_SPECIAL = 1, TOK_PARSE_SPECIAL = 2 }; /* as llama.cpp's add_special, parse_special */
 
-struct tokenizer *tokenizer_new(const struct gguf *g, struct px_err *err); /* copies what it needs */
+struct tokenizer *tokenizer_new(const struct gguf *g,
+                                struct px_err *err); /* copies what it needs */
 void tokenizer_free(struct tokenizer **t);
 
 /* *ids is owned, *n ids. Any bytes are accepted (malformed UTF-8 becomes U+FFFD or byte tokens). */
@@ -47,7 +48,8 @@ bool tokenizer_adds_eos(const struct tokenizer *t);
 const uint32_t *tokenizer_stop_ids(const struct tokenizer *t, size_t *n);
 /* Id of a token by its exact text, -1 when there is none. */
 int32_t tokenizer_find(const struct tokenizer *t, const char *text, size_t len);
-const char *tokenizer_text(const struct tokenizer *t, uint32_t id, size_t *len); /* vocabulary form */
+const char *tokenizer_text(const struct tokenizer *t, uint32_t id,
+                           size_t *len); /* vocabulary form */
 bool tokenizer_is_control(const struct tokenizer *t, uint32_t id);
 const char *tokenizer_family(const struct tokenizer *t); /* "bpe:qwen2", "spm" */
 
