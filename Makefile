@@ -29,6 +29,7 @@ WARN    := -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror) -Wshadow -Wstrict-p
 HARDEN_release := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fcf-protection
 HARDEN_asan    := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 HARDEN_tsan    := -fsanitize=thread -fno-omit-frame-pointer
+HARDEN_fuzz    := -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined
 CPPFLAGS := -I. -D_GNU_SOURCE -DPROCTOR_VERSION='"$(VERSION)"' -MMD -MP
 CFLAGS  := -std=c11 -O2 -g $(WARN) $(HARDEN_$(VARIANT)) -fno-common -fno-strict-aliasing \
            -ffp-contract=off -fPIE
@@ -103,6 +104,43 @@ $(O)/tests/%: $(O)/obj/tests/unit/%.o $(LIBS)
 unit: $(PROGRAMS) $(UNIT_BIN)
 	@tests/run-unit.sh $(UNIT_BIN)
 
+# ---- fuzz targets: tests/fuzz/<room>/fuzz_x.c is linked with that room; see tests/fuzz/fuzz.h ----
+FUZZ_SRC := $(wildcard tests/fuzz/*/fuzz_*.c)
+FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(O)/fuzz/%)
+FUZZ_SECONDS ?= 60
+fuzz_main = $(if $(filter fuzz,$(VARIANT)),,$(O)/obj/tests/fuzz/driver.o)
+
+define fuzz_rule
+$(O)/fuzz/$(1): $(O)/obj/tests/fuzz/$(1).o $(O)/lib$(firstword $(subst /, ,$(1))).a \
+    $(O)/libproto.a $(call fuzz_main)
+	@mkdir -p $$(@D)
+	@echo "  LINK $$@"
+	@$$(CC) $$(LDFLAGS) $$(if $$(filter fuzz,$$(VARIANT)),-fsanitize=fuzzer) -o $$@ \
+	    $$(filter %.o,$$^) $$(filter-out $$(O)/libproto.a,$$(filter %.a,$$^)) $$(O)/libproto.a \
+	    $$(call pkg,libs,$$(PKGS_$(firstword $(subst /, ,$(1))))) $$(LDLIBS)
+endef
+$(foreach f,$(FUZZ_SRC:tests/fuzz/%.c=%),$(eval $(call fuzz_rule,$(f))))
+
+.PHONY: fuzz-programs
+fuzz-programs: $(FUZZ_BIN)
+
+.PHONY: fuzz-smoke
+fuzz-smoke:
+	@$(MAKE) --no-print-directory VARIANT=asan fuzz-programs
+	@for f in $(FUZZ_BIN:$(O)/%=build/asan/%); do $$f || exit 1; done
+
+# Starts from the seeds that a target makes itself; what it finds is kept in build/fuzz/corpus.
+.PHONY: fuzz
+fuzz:
+	@$(MAKE) --no-print-directory fuzz-programs
+	@$(MAKE) --no-print-directory VARIANT=fuzz CC=clang WARN=-w fuzz-programs
+	@for f in $(FUZZ_BIN:$(O)/fuzz/%=%); do \
+	    corpus=build/fuzz/corpus/$$f; mkdir -p $$corpus; \
+	    $(O)/fuzz/$$f -w $$corpus || exit 1; \
+	    build/fuzz/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=20 \
+	        -artifact_prefix=build/fuzz/ -print_final_stats=1 $$corpus || exit 1; \
+	done
+
 # ---- what a person types ----
 .DEFAULT_GOAL := all
 
@@ -116,6 +154,7 @@ help:
 	@echo "make test-chaos   200 kill -9s over every kind of process"
 	@echo "make check-asan   unit tests and fuzz targets under address and undefined sanitizers"
 	@echo "make check-tsan   unit tests of threaded rooms under the thread sanitizer"
+	@echo "make fuzz-smoke   a few seconds of seeded mutations on every parser of outside bytes"
 	@echo "make fuzz         libFuzzer on every parser of outside bytes (needs clang)"
 	@echo "make lint         clang-format, cppcheck, include arrows, banned words"
 	@echo "make format       clang-format -i"
