@@ -11,7 +11,8 @@
 #include "proto/err.h"
 
 /* Parses exactly one value (trailing white space allowed), depth at most 64. Owned
- * (json_object_put), or NULL with err. NaN/Infinity and invalid UTF-8 are refused. */
+ * (json_object_put), or NULL with err. NaN/Infinity and invalid UTF-8 are refused; single quotes
+ * are taken for double ones, as json-c does. */
 struct json_object *px_json_parse(const char *text, size_t len, struct px_err *err);
 
 /* Members of an object; a missing or mistyped one is an error that names the key. */
