@@ -1,0 +1,96 @@
+#!/usr/bin/python3
+"""Plan, run, resume, status and memory at 1,000 to 1,000,000 units (noop backend), and start-up
+times. Prints medians; figures go to docs/numbers.md by hand.
+
+Usage: bench_scale.py BIN_DIR [--million]
+"""
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+BIN = os.path.abspath(sys.argv[1])
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+ENV = dict(os.environ, PROCTOR_HOME=ROOT)
+
+
+def timed(argv, **kw):
+    start = time.perf_counter()
+    p = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENV, **kw)
+    return time.perf_counter() - start, p
+
+
+def median_ms(argv, n=11):
+    return 1000 * statistics.median(timed(argv)[0] for _ in range(n))
+
+
+def rss_anon(pid):
+    try:
+        for line in open("/proc/%d/status" % pid):
+            if line.startswith("RssAnon:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return 0
+
+
+def make(work, n):
+    with open(os.path.join(work, "rows.jsonl"), "w") as f:
+        for i in range(n):
+            f.write('{"id": "row/%07d", "text": "problem number %d"}\n' % (i, i))
+    with open(os.path.join(work, "many.yaml"), "w") as f:
+        f.write("task: many\ndata: {file: ./rows.jsonl, get: made by the benchmark}\n"
+                "id: '{{ id }}'\nrequest: generate\nprompt: '{{ text }}'\nmax_tokens: 8\n"
+                "scorer: {kind: none}\nheadline: none\n")
+    with open(os.path.join(work, "recipe.yaml"), "w") as f:
+        f.write("recipe: many\nmodels:\n  nothing: {backend: noop}\nstages:\n"
+                "  - eval: {models: [nothing], tasks: [./many.yaml]}\n"
+                "resources: {workers: 2, testers: 0, threads: 1}\n")
+
+
+def run_scale(n):
+    work = tempfile.mkdtemp(prefix="proctor-scale.")
+    try:
+        make(work, n)
+        proctor = os.path.join(BIN, "proctor")
+        common = ["recipe.yaml", "--allow-noop", "--run", "r"]
+        plan, p = timed([proctor, "plan"] + common, cwd=work)
+        assert p.returncode == 0, p.stderr.decode()
+        child = subprocess.Popen([proctor, "run", "--quiet"] + common, cwd=work, env=ENV,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        peak = [0]
+
+        def watch():
+            while child.poll() is None:
+                peak[0] = max(peak[0], rss_anon(child.pid))
+                time.sleep(0.02)
+
+        t = threading.Thread(target=watch)
+        start = time.perf_counter()
+        t.start()
+        err = child.communicate()[1]
+        run = time.perf_counter() - start
+        t.join()
+        assert child.returncode in (0, 1), err.decode()
+        again, p = timed([proctor, "run"] + common, cwd=work)
+        assert b" 0 to do" in p.stderr, p.stderr.decode()
+        status = statistics.median(timed([proctor, "status", "r"], cwd=work)[0] for _ in range(7))
+        print("%9d units: plan %.2f s, run %.2f s (%.0f units/s whole command), again %.2f s, "
+              "status %.0f ms, coordinator private memory %.0f MB" %
+              (n, plan, run, n / run, again, 1000 * status, peak[0] / 1e6), flush=True)
+    finally:
+        shutil.rmtree(work)
+
+
+def main():
+    print("proctor --version        %6.1f ms" % median_ms([os.path.join(BIN, "proctor"), "--version"]))
+    for n in [1000, 100000] + ([1000000] if "--million" in sys.argv else []):
+        run_scale(n)
+
+
+main()
