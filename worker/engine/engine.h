@@ -23,7 +23,7 @@ struct engine_config {
     uint32_t threads; /* >= 1 */
     enum kv_type kv;
     int64_t memory_budget; /* bytes for KV pages and activations together */
-    uint32_t max_rows;     /* units side by side; 0: 16 */
+    uint32_t max_rows;     /* units side by side; 0: 16; fewer when memory is short */
     uint32_t max_batch;    /* rows of one forward pass; 0: 256, fewer when memory is short */
 };
 

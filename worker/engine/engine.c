@@ -1,0 +1,404 @@
+/* engine.c - admission, batches and memory of the continuous batching engine. */
+#include "worker/engine/engine.h"
+
+#include <stdlib.h>
+
+#include "proto/clock.h"
+#include "proto/mem.h"
+#include "worker/engine/forward.h"
+#include "worker/engine/slot.h"
+
+enum {
+    DEFAULT_ROWS = 16,
+    MAX_ROWS = 256,
+    DEFAULT_BATCH = 256,
+    MAX_BATCH = 4096,
+    LOGITS = 32,      /* rows with logits in one pass, or one per unit if that is more */
+    FIRST_BATCH = 32, /* before the speed is known */
+    STEP_AIM_US = 120 * 1000
+};
+
+/* What a row of the present pass is for. */
+struct row_use {
+    struct slot *slot;
+    struct lane *lane;
+    uint32_t index; /* lane: continuation token that is fed */
+};
+
+struct engine {
+    const struct model *m;
+    const struct tokenizer *tok;
+    const struct kernels *kn;
+    struct threads *th;
+    struct kv_pool *kv;
+    struct forward *fwd;
+    uint64_t page_bytes;
+    uint32_t max_rows, max_batch, max_logits;
+
+    struct slot *slots; /* [max_rows] */
+    struct forward_row *rows;
+    struct row_use *uses;
+    uint32_t n_batch, n_logits;
+    uint32_t pages_promised; /* sum of n_pages over running slots */
+    uint64_t arrivals, endings, tokens;
+    double us_per_row; /* of recent passes; steers the size of a slice, never its results */
+};
+
+/* ---- memory ---- */
+
+/* The largest batch whose activations take at most half of the budget, at least one row. */
+static uint64_t choose_batch(struct engine *e, const struct engine_config *cfg)
+{
+    uint32_t batch = cfg->max_batch ? cfg->max_batch : DEFAULT_BATCH;
+    for (;; batch /= 2) {
+        e->max_batch = batch;
+        e->max_rows = cfg->max_rows ? cfg->max_rows : DEFAULT_ROWS;
+        e->max_rows = e->max_rows < batch ? e->max_rows : batch;
+        e->max_logits = e->max_rows > LOGITS ? e->max_rows : LOGITS;
+        e->max_logits = e->max_logits < batch ? e->max_logits : batch;
+        uint64_t bytes = forward_bytes(e->m, e->kn, batch, e->max_logits, e->m->cfg.context_length,
+                                       threads_count(e->th));
+        if (batch == 1 || bytes <= (uint64_t)cfg->memory_budget / 2)
+            return bytes;
+    }
+}
+
+static uint64_t pages_within(const struct engine *e, int64_t bytes)
+{
+    uint64_t pages = bytes > 0 ? (uint64_t)bytes / e->page_bytes : 0;
+    uint64_t useful = (uint64_t)e->max_rows * 2 * kv_pages_for(e->m->cfg.context_length);
+    return pages < useful ? pages : useful;
+}
+
+static int make_memory(struct engine *e, const struct engine_config *cfg, struct px_err *err)
+{
+    uint64_t activations = choose_batch(e, cfg);
+    uint64_t pages = pages_within(e, cfg->memory_budget - (int64_t)activations);
+    if (pages == 0)
+        return px_fail(err, PX_ELIMIT,
+                       "the engine needs %llu bytes for activations and %llu for a page of %d "
+                       "positions of keys and values, its budget is %lld bytes",
+                       (unsigned long long)activations, (unsigned long long)e->page_bytes, KV_PAGE,
+                       (long long)cfg->memory_budget);
+    if (pages > UINT32_MAX)
+        pages = UINT32_MAX;
+    e->kv = kv_pool_new(&e->m->cfg, cfg->kv, (uint32_t)pages, err);
+    if (e->kv == NULL)
+        return -1;
+    e->fwd = forward_new(e->m, e->kn, e->th, e->kv, e->max_batch, e->max_logits,
+                         e->m->cfg.context_length, err);
+    return e->fwd ? 0 : -1;
+}
+
+static int check_config(const struct engine_config *cfg, struct px_err *err)
+{
+    if (cfg->kv != KV_F32 && cfg->kv != KV_F16)
+        return px_fail(err, PX_EUSAGE, "kv type %d is neither f32 nor f16", (int)cfg->kv);
+    if (cfg->max_rows > MAX_ROWS || cfg->max_batch > MAX_BATCH)
+        return px_fail(err, PX_EUSAGE, "at most %d units and %d rows a pass", MAX_ROWS, MAX_BATCH);
+    if (cfg->memory_budget <= 0)
+        return px_fail(err, PX_EUSAGE, "the engine's memory budget is %lld bytes",
+                       (long long)cfg->memory_budget);
+    return 0;
+}
+
+struct engine *engine_new(const struct model *m, const struct tokenizer *tok,
+                          const struct engine_config *cfg, struct px_err *err)
+{
+    const struct kernels *kn = kernels_choose(cfg->isa ? cfg->isa : "auto", err);
+    if (kn == NULL || check_config(cfg, err))
+        return NULL;
+    if (m->cfg.context_length == 0) {
+        px_fail(err, PX_EINPUT, "the model's context is 0 positions");
+        return NULL;
+    }
+    struct engine *e = px_xcalloc(1, sizeof *e);
+    e->m = m;
+    e->tok = tok;
+    e->kn = kn;
+    e->th = threads_new(cfg->threads);
+    e->page_bytes = kv_page_bytes(&m->cfg, cfg->kv);
+    if (make_memory(e, cfg, err)) {
+        engine_free(&e);
+        return NULL;
+    }
+    e->slots = px_xcalloc(e->max_rows, sizeof *e->slots);
+    e->rows = px_xcalloc(e->max_batch, sizeof *e->rows);
+    e->uses = px_xcalloc(e->max_batch, sizeof *e->uses);
+    return e;
+}
+
+void engine_free(struct engine **ep)
+{
+    struct engine *e = *ep;
+    if (e == NULL)
+        return;
+    for (uint32_t i = 0; e->slots && i < e->max_rows; i++)
+        if (e->slots[i].state != SLOT_FREE)
+            slot_close(&e->slots[i], e->kv);
+    forward_free(&e->fwd);
+    kv_pool_free(&e->kv);
+    threads_free(&e->th);
+    free(e->slots);
+    free(e->rows);
+    free(e->uses);
+    free(e);
+    *ep = NULL;
+}
+
+/* ---- units in ---- */
+
+static bool is_running(const struct slot *s)
+{
+    return s->state == SLOT_PREFILL || s->state == SLOT_DECODE || s->state == SLOT_LANES;
+}
+
+int engine_submit(struct engine *e, const struct job *job, const struct unit *unit, uint64_t ticket,
+                  struct px_err *err)
+{
+    struct slot *s = NULL;
+    for (uint32_t i = 0; i < e->max_rows && s == NULL; i++)
+        if (e->slots[i].state == SLOT_FREE)
+            s = &e->slots[i];
+    if (s == NULL)
+        return px_fail(err, PX_ELIMIT, "all %u rows are taken", e->max_rows);
+    if (job->kv != kv_pool_type(e->kv))
+        return px_fail(err, PX_EINPUT, "the unit wants another KV type than this engine's");
+    if (slot_open(s, e->m, e->tok, job, unit, kv_pool_pages(e->kv), e->page_bytes, err))
+        return -1;
+    s->ticket = ticket;
+    s->order = s->state == SLOT_DONE ? e->endings++ : e->arrivals++;
+    s->submitted_us = clk_now_us();
+    return 0;
+}
+
+static void close_slot(struct engine *e, struct slot *s)
+{
+    if (is_running(s))
+        e->pages_promised -= s->n_pages;
+    slot_close(s, e->kv);
+}
+
+void engine_cancel(struct engine *e, uint64_t ticket)
+{
+    for (uint32_t i = 0; i < e->max_rows; i++)
+        if (e->slots[i].state != SLOT_FREE && e->slots[i].ticket == ticket)
+            close_slot(e, &e->slots[i]);
+}
+
+static struct slot *oldest(struct engine *e, enum slot_state state)
+{
+    struct slot *best = NULL;
+    for (uint32_t i = 0; i < e->max_rows; i++) {
+        struct slot *s = &e->slots[i];
+        if (s->state == state && (best == NULL || s->order < best->order))
+            best = s;
+    }
+    return best;
+}
+
+/* In order of arrival: a big unit is not overtaken forever by small ones. */
+static void admit(struct engine *e, int64_t now_us)
+{
+    struct slot *s;
+    while ((s = oldest(e, SLOT_WAITING)) != NULL &&
+           e->pages_promised + s->n_pages <= kv_pool_pages(e->kv)) {
+        e->pages_promised += s->n_pages;
+        s->state = SLOT_PREFILL;
+        s->started_us = now_us;
+        s->out.queue_s = (double)(now_us - s->submitted_us) * 1e-6;
+    }
+}
+
+/* ---- batches ---- */
+
+static void add_row(struct engine *e, struct slot *s, struct lane *lane, uint32_t index,
+                    struct forward_row row)
+{
+    e->uses[e->n_batch] = (struct row_use){.slot = s, .lane = lane, .index = index};
+    e->rows[e->n_batch++] = row;
+    e->n_logits += row.wants_logits;
+}
+
+static void extend(struct engine *e, struct kv_seq *seq, uint32_t from, uint32_t to)
+{
+    bool has_pages = kv_seq_extend(e->kv, seq, from, to);
+    px_assert(has_pages); /* they were promised */
+}
+
+static void add_decode(struct engine *e, struct slot *s)
+{
+    uint32_t pos = slot_decode_pos(s);
+    extend(e, &s->seq, pos, pos + 1);
+    if (s->reuse)
+        reuse_next_step(s->reuse);
+    add_row(e, s, NULL, 0,
+            (struct forward_row){.seq = &s->seq,
+                                 .pos = pos,
+                                 .token = slot_decode_token(s),
+                                 .wants_logits = true,
+                                 .reuse = s->reuse});
+}
+
+static uint32_t room(const struct engine *e, uint32_t cap)
+{
+    return cap > e->n_batch ? cap - e->n_batch : 0;
+}
+
+static void add_lane(struct engine *e, struct slot *s, struct lane *l, uint32_t cap)
+{
+    const struct unit_choice *c = &s->unit->choices[l->choice];
+    uint32_t n = c->n_tokens - 1 - l->n_fed, space = e->max_logits - e->n_logits;
+    n = n < room(e, cap) ? n : room(e, cap);
+    n = n < space ? n : space;
+    uint32_t pos = s->unit->n_prompt + l->n_fed;
+    extend(e, &l->seq, pos, pos + n);
+    for (uint32_t i = 0; i < n; i++)
+        add_row(e, s, l, l->n_fed + i,
+                (struct forward_row){.seq = &l->seq,
+                                     .pos = pos + i,
+                                     .token = c->tokens[l->n_fed + i],
+                                     .wants_logits = true});
+    l->n_fed += n;
+}
+
+static void add_prefill(struct engine *e, struct slot *s, uint32_t cap)
+{
+    const struct unit *u = s->unit;
+    uint32_t n = u->n_prompt - s->n_fed;
+    n = n < room(e, cap) ? n : room(e, cap);
+    if (s->n_fed + n == u->n_prompt && e->n_logits == e->max_logits)
+        n--; /* no place for its logits in this pass */
+    extend(e, &s->seq, s->n_fed, s->n_fed + n);
+    for (uint32_t i = 0; i < n; i++)
+        add_row(e, s, NULL, 0,
+                (struct forward_row){.seq = &s->seq,
+                                     .pos = s->n_fed + i,
+                                     .token = u->prompt[s->n_fed + i],
+                                     .wants_logits = s->n_fed + i + 1 == u->n_prompt});
+    s->n_fed += n;
+}
+
+/* Rows of this pass: what the recent speed computes in the time a step may take. */
+static uint32_t batch_cap(const struct engine *e)
+{
+    double rows = e->us_per_row > 0 ? STEP_AIM_US / e->us_per_row : FIRST_BATCH;
+    uint32_t least = e->max_rows < 8 ? 8 : e->max_rows;
+    uint32_t cap = rows > e->max_batch ? e->max_batch : (uint32_t)rows;
+    cap = cap < least ? least : cap;
+    return cap < e->max_batch ? cap : e->max_batch;
+}
+
+static int by_order(const void *a, const void *b)
+{
+    const struct slot *x = *(struct slot *const *)a, *y = *(struct slot *const *)b;
+    return x->order < y->order ? -1 : x->order > y->order;
+}
+
+static void build_batch(struct engine *e)
+{
+    struct slot *running[MAX_ROWS];
+    uint32_t n = 0, cap = batch_cap(e);
+    e->n_batch = e->n_logits = 0;
+    for (uint32_t i = 0; i < e->max_rows; i++)
+        if (is_running(&e->slots[i]))
+            running[n++] = &e->slots[i];
+    qsort(running, n, sizeof *running, by_order);
+    for (uint32_t i = 0; i < n; i++) {
+        if (running[i]->out.batch < n)
+            running[i]->out.batch = n;
+        if (running[i]->state == SLOT_DECODE)
+            add_decode(e, running[i]);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        struct slot *s = running[i];
+        for (uint32_t j = 0; s->state == SLOT_LANES && j < s->n_lanes; j++)
+            if (s->lanes[j].is_open)
+                add_lane(e, s, &s->lanes[j], cap);
+        if (s->state == SLOT_PREFILL)
+            add_prefill(e, s, cap);
+    }
+}
+
+/* ---- results ---- */
+
+static void use_logits(struct engine *e, const struct row_use *u, const float *logits,
+                       int64_t now_us)
+{
+    struct slot *s = u->slot;
+    bool was_running = is_running(s);
+    if (u->lane)
+        slot_lane_scored(s, e->kv, u->lane, u->index, logits, now_us);
+    else if (s->state == SLOT_PREFILL)
+        slot_prefilled(s, e->kv, logits, now_us);
+    else
+        slot_decoded(s, e->kv, logits, now_us);
+    if (was_running && s->state == SLOT_DONE) {
+        e->pages_promised -= s->n_pages;
+        s->order = e->endings++;
+        /* What a failed unit still holds goes back with the slot. */
+        for (uint32_t i = 0; s->lanes && i < s->n_lanes; i++)
+            kv_seq_clear(e->kv, &s->lanes[i].seq);
+        kv_seq_clear(e->kv, &s->seq);
+    }
+}
+
+void engine_step(struct engine *e)
+{
+    int64_t start = clk_now_us();
+    admit(e, start);
+    build_batch(e);
+    if (e->n_batch == 0)
+        return;
+    const float *logits = forward_run(e->fwd, e->rows, e->n_batch);
+    int64_t now = clk_now_us();
+    double per_row = (double)(now - start) / e->n_batch;
+    e->us_per_row = e->us_per_row > 0 ? 0.5 * (e->us_per_row + per_row) : per_row;
+    e->tokens += e->n_batch;
+    for (uint32_t i = 0; i < e->n_batch; i++)
+        if (e->rows[i].wants_logits) {
+            use_logits(e, &e->uses[i], logits, now);
+            logits += e->m->cfg.n_vocab;
+        }
+}
+
+bool engine_take(struct engine *e, uint64_t *ticket, struct completion *out)
+{
+    struct slot *s = oldest(e, SLOT_DONE);
+    if (s == NULL)
+        return false;
+    *ticket = s->ticket;
+    *out = s->out;
+    out->isa = px_xstrdup(e->kn->isa);
+    s->out = (struct completion){0};
+    close_slot(e, s);
+    return true;
+}
+
+uint32_t engine_free_rows(const struct engine *e)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < e->max_rows; i++)
+        n += e->slots[i].state == SLOT_FREE;
+    return n;
+}
+
+uint32_t engine_active(const struct engine *e)
+{
+    return e->max_rows - engine_free_rows(e);
+}
+
+uint64_t engine_tokens(const struct engine *e)
+{
+    return e->tokens;
+}
+
+const char *engine_isa(const struct engine *e)
+{
+    return e->kn->isa;
+}
+
+uint32_t engine_max_rows(const struct engine *e)
+{
+    return e->max_rows;
+}

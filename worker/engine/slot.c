@@ -1,0 +1,379 @@
+/* slot.c - the life of one unit in the engine. */
+#include "worker/engine/slot.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/mem.h"
+#include "worker/engine/sample.h"
+
+enum { MAX_LANES = 16 };
+
+static int check_tokens(const char *what, const uint32_t *tokens, uint32_t n, uint32_t n_vocab,
+                        struct px_err *err)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (tokens[i] >= n_vocab)
+            return px_fail(err, PX_EINPUT, "%s: token id %u is outside the vocabulary of %u", what,
+                           tokens[i], n_vocab);
+    return 0;
+}
+
+static int check_generate(const struct slot *s, struct px_err *err)
+{
+    const struct job *j = s->job;
+    if (j->max_tokens == 0)
+        return px_fail(err, PX_EINPUT, "max_tokens is 0: nothing would be generated");
+    if (j->n_stop_tokens == 0)
+        return px_fail(err, PX_EINPUT, "no stop tokens: generation would only end at max_tokens");
+    if (check_tokens("stop tokens", j->stop_tokens, j->n_stop_tokens, s->m->cfg.n_vocab, err))
+        return -1;
+    for (uint32_t i = 0; i < j->n_stops; i++)
+        if (j->stops[i][0] == '\0')
+            return px_fail(err, PX_EINPUT, "stop string %u is empty", i);
+    if (j->n_stops && s->tok == NULL)
+        return px_fail(err, PX_EINPUT, "stop strings need the model's tokenizer");
+    return reuse_check(&j->reuse, s->m->cfg.n_layers, err) || sample_check(&j->sampler, err) ? -1
+                                                                                             : 0;
+}
+
+static int check_choices(const struct slot *s, struct px_err *err)
+{
+    const struct unit *u = s->unit;
+    if (u->n_choices == 0)
+        return px_fail(err, PX_EINPUT, "a choice unit without choices");
+    if (s->job->reuse.k > 1 && s->job->reuse.n_layers)
+        return px_fail(err, PX_EINPUT,
+                       "layer reuse acts on decode steps; a loglikelihood has none");
+    for (uint32_t i = 0; i < u->n_choices; i++) {
+        if (u->choices[i].n_tokens == 0)
+            return px_fail(err, PX_EINPUT, "choice %u has no tokens", i);
+        if (check_tokens("choice", u->choices[i].tokens, u->choices[i].n_tokens, s->m->cfg.n_vocab,
+                         err))
+            return -1;
+    }
+    return 0;
+}
+
+static int check_unit(const struct slot *s, struct px_err *err)
+{
+    const struct job *j = s->job;
+    if (j->kind != UNIT_GENERATE && j->kind != UNIT_CHOICE)
+        return px_fail(err, PX_EUNSUPPORTED, "the engine does not do %s units",
+                       unit_kind_name(j->kind));
+    if (s->unit->n_prompt == 0)
+        return px_fail(err, PX_EINPUT, "the prompt has no tokens; give at least BOS");
+    if (j->context > s->m->cfg.context_length)
+        return px_fail(err, PX_ELIMIT, "context %u: the model was made for %u positions",
+                       j->context, s->m->cfg.context_length);
+    if (check_tokens("prompt", s->unit->prompt, s->unit->n_prompt, s->m->cfg.n_vocab, err))
+        return -1;
+    return j->kind == UNIT_GENERATE ? check_generate(s, err) : check_choices(s, err);
+}
+
+static uint32_t context_of(const struct slot *s)
+{
+    return s->job->context ? s->job->context : s->m->cfg.context_length;
+}
+
+static uint32_t longest_choice(const struct unit *u)
+{
+    uint32_t longest = 0;
+    for (uint32_t i = 0; i < u->n_choices; i++)
+        if (u->choices[i].n_tokens > longest)
+            longest = u->choices[i].n_tokens;
+    return longest;
+}
+
+/* Positions that must be computed beyond the prompt, at most. The last token is never fed. */
+static uint64_t extra_positions(const struct slot *s)
+{
+    return (s->job->kind == UNIT_GENERATE ? s->limit : longest_choice(s->unit)) - 1;
+}
+
+static void finish(struct slot *s, enum finish how)
+{
+    if (s->out.text == NULL)
+        s->out.text = px_xstrdup("");
+    s->out.finish = how;
+    s->state = SLOT_DONE;
+}
+
+static void finish_error(struct slot *s, const char *what)
+{
+    free(s->out.error);
+    s->out.error = px_xstrdup(what);
+    free(s->out.choices); /* which ones were scored by now depends on the batch */
+    s->out.choices = NULL;
+    s->out.n_choices = 0;
+    finish(s, FINISH_ERROR);
+}
+
+/* Units that end before anything is run: the prompt does not fit, or leaves no room. */
+static bool ends_at_once(struct slot *s)
+{
+    uint32_t context = context_of(s), n = s->unit->n_prompt;
+    if (n > context || (s->job->kind == UNIT_CHOICE && extra_positions(s) > context - n)) {
+        finish(s, FINISH_TOO_LONG);
+        return true;
+    }
+    if (s->job->kind == UNIT_CHOICE)
+        return false;
+    s->is_cut = context - n < s->job->max_tokens;
+    s->limit = s->is_cut ? context - n : s->job->max_tokens;
+    if (s->limit == 0)
+        finish(s, FINISH_OVERFLOW);
+    return s->limit == 0;
+}
+
+/* Worst case of pages. Lanes that could be open together are counted with their own copies of a
+ * partial page; fewer lanes are opened when the pool is small. */
+static int plan_pages(struct slot *s, uint32_t max_pages, uint64_t page_bytes, struct px_err *err)
+{
+    uint64_t n = s->unit->n_prompt, last = n + extra_positions(s);
+    uint64_t pages = kv_pages_for((uint32_t)last), lane_pages = 0;
+    if (s->job->kind == UNIT_CHOICE) {
+        pages = kv_pages_for((uint32_t)n);
+        lane_pages = last > n ? kv_pages_for((uint32_t)last) - n / KV_PAGE : 0;
+        s->n_lanes = lane_pages == 0 ? 0 : s->unit->n_choices;
+        if (s->n_lanes > MAX_LANES)
+            s->n_lanes = MAX_LANES;
+        while (s->n_lanes > 1 && pages + s->n_lanes * lane_pages > max_pages)
+            s->n_lanes--;
+        pages += s->n_lanes * lane_pages;
+    }
+    if (pages > max_pages)
+        return px_fail(err, PX_ELIMIT,
+                       "%llu positions need %llu KV pages of %llu bytes (%llu bytes), the memory "
+                       "budget leaves %u pages (%llu bytes): raise the memory, or lower "
+                       "max_tokens or context",
+                       (unsigned long long)last, (unsigned long long)pages,
+                       (unsigned long long)page_bytes, (unsigned long long)(pages * page_bytes),
+                       max_pages, (unsigned long long)(max_pages * page_bytes));
+    s->n_pages = (uint32_t)pages;
+    return 0;
+}
+
+static void prepare_output(struct slot *s)
+{
+    const struct unit *u = s->unit;
+    s->out.n_prompt = u->n_prompt;
+    if (s->job->kind == UNIT_GENERATE) {
+        s->problem_hash = sample_problem_hash(u->problem ? u->problem : "");
+        s->reuse = reuse_new(&s->job->reuse, &s->m->cfg);
+        return;
+    }
+    if (s->n_lanes)
+        s->lanes = px_xcalloc(s->n_lanes, sizeof *s->lanes);
+    s->out.n_choices = u->n_choices;
+    s->out.choices = px_xcalloc(u->n_choices, sizeof *s->out.choices);
+    for (uint32_t i = 0; i < u->n_choices; i++)
+        s->out.choices[i] = (struct choice_score){.greedy = true,
+                                                  .n_tokens = u->choices[i].n_tokens,
+                                                  .n_bytes = u->choices[i].n_bytes,
+                                                  .n_chars = u->choices[i].n_chars};
+}
+
+int slot_open(struct slot *s, const struct model *m, const struct tokenizer *tok,
+              const struct job *job, const struct unit *unit, uint32_t max_pages,
+              uint64_t page_bytes, struct px_err *err)
+{
+    struct slot fresh = {.state = SLOT_WAITING, .job = job, .unit = unit, .m = m, .tok = tok};
+    if (check_unit(&fresh, err))
+        return -1;
+    if (ends_at_once(&fresh))
+        fresh.out.n_prompt = unit->n_prompt;
+    else if (plan_pages(&fresh, max_pages, page_bytes, err))
+        return -1;
+    else
+        prepare_output(&fresh);
+    px_buf_init(&fresh.text, UNIT_LIMIT / 2);
+    *s = fresh;
+    return 0;
+}
+
+void slot_close(struct slot *s, struct kv_pool *kv)
+{
+    kv_seq_clear(kv, &s->seq);
+    for (uint32_t i = 0; i < s->n_lanes && s->lanes; i++)
+        kv_seq_clear(kv, &s->lanes[i].seq);
+    free(s->lanes);
+    reuse_free(&s->reuse);
+    px_buf_clear(&s->text);
+    completion_clear(&s->out);
+    memset(s, 0, sizeof *s);
+}
+
+/* ---- generation ---- */
+
+static bool is_stop_token(const struct job *j, uint32_t token)
+{
+    for (uint32_t i = 0; i < j->n_stop_tokens; i++)
+        if (j->stop_tokens[i] == token)
+            return true;
+    return false;
+}
+
+/* Where the earliest stop string begins in the text, looking at what the bytes from `from` on may
+ * have completed; SIZE_MAX when there is none. */
+static size_t find_stop(const struct job *j, const struct px_buf *text, size_t from)
+{
+    size_t best = SIZE_MAX;
+    for (uint32_t i = 0; i < j->n_stops; i++) {
+        size_t n = strlen(j->stops[i]), start = from >= n ? from - n + 1 : 0;
+        if (text->len < start + n)
+            continue;
+        const uint8_t *p = memmem(text->data + start, text->len - start, j->stops[i], n);
+        if (p && (size_t)(p - text->data) < best)
+            best = (size_t)(p - text->data);
+    }
+    return best;
+}
+
+static void finish_generation(struct slot *s, struct kv_pool *kv, enum finish how, int64_t now_us)
+{
+    size_t n = 0;
+    if (s->text.overflow) {
+        finish_error(s, "the text is larger than a result may be");
+        return;
+    }
+    s->out.text = px_buf_steal(&s->text, &n);
+    s->out.n_text = (uint32_t)n;
+    s->out.decode_s = (double)(now_us - s->prefilled_us) * 1e-6;
+    s->out.refresh_steps = s->out.decode_steps;
+    if (s->reuse) {
+        struct reuse_counters c = reuse_counters(s->reuse);
+        s->out.refresh_steps = c.refresh_steps;
+        s->out.reused_layer_steps = c.reused_layer_steps;
+    }
+    kv_seq_clear(kv, &s->seq);
+    finish(s, how);
+}
+
+/* Appends the token that the logits give and decides whether that was the last. */
+static void take_token(struct slot *s, struct kv_pool *kv, const float *logits, int64_t now_us)
+{
+    const struct job *j = s->job;
+    uint32_t n_vocab = s->m->cfg.n_vocab;
+    if (!sample_finite(logits, n_vocab)) {
+        finish_error(s, "the model computed logits that are not finite numbers");
+        return;
+    }
+    struct sample_key key = {.seed = j->sampler.seed,
+                             .problem = s->problem_hash,
+                             .sample = s->unit->sample,
+                             .position = s->out.n_tokens};
+    uint32_t token = sample_token(logits, n_vocab, &j->sampler, &key);
+    PX_GROW(s->out.tokens, s->out.n_tokens, s->cap_tokens);
+    s->out.tokens[s->out.n_tokens++] = token;
+    if (is_stop_token(j, token)) {
+        finish_generation(s, kv, FINISH_EOS, now_us);
+        return;
+    }
+    size_t had = s->text.len;
+    if (s->tok)
+        tokenizer_piece(s->tok, token, &s->text);
+    size_t stop = j->n_stops ? find_stop(j, &s->text, had) : SIZE_MAX;
+    if (stop != SIZE_MAX) {
+        s->text.len = stop;
+        s->text.data[stop] = '\0';
+        finish_generation(s, kv, FINISH_STOP, now_us);
+    } else if (s->out.n_tokens == s->limit) {
+        finish_generation(s, kv, s->is_cut ? FINISH_OVERFLOW : FINISH_LENGTH, now_us);
+    } else {
+        s->state = SLOT_DECODE;
+    }
+}
+
+void slot_decoded(struct slot *s, struct kv_pool *kv, const float *logits, int64_t now_us)
+{
+    s->out.decode_steps++;
+    take_token(s, kv, logits, now_us);
+}
+
+uint32_t slot_decode_pos(const struct slot *s)
+{
+    return s->unit->n_prompt + s->out.n_tokens - 1;
+}
+
+uint32_t slot_decode_token(const struct slot *s)
+{
+    return s->out.tokens[s->out.n_tokens - 1];
+}
+
+/* ---- choices ---- */
+
+static void score(struct slot *s, uint32_t choice, uint32_t index, const float *logits, double lse,
+                  uint32_t best)
+{
+    uint32_t token = s->unit->choices[choice].tokens[index];
+    s->out.choices[choice].logprob += (double)logits[token] - lse;
+    s->out.choices[choice].greedy = s->out.choices[choice].greedy && token == best;
+}
+
+/* Gives free lanes the next choices that have more than one token; done when all are scored. */
+static void open_lanes(struct slot *s, struct kv_pool *kv, int64_t now_us)
+{
+    const struct unit *u = s->unit;
+    for (uint32_t i = 0; i < s->n_lanes; i++) {
+        while (s->next_choice < u->n_choices && u->choices[s->next_choice].n_tokens == 1)
+            s->next_choice++;
+        if (s->lanes[i].is_open || s->next_choice == u->n_choices)
+            continue;
+        s->lanes[i] = (struct lane){.choice = s->next_choice++, .is_open = true};
+        kv_seq_fork(kv, &s->seq, u->n_prompt, &s->lanes[i].seq);
+    }
+    if (s->n_scored == u->n_choices) {
+        kv_seq_clear(kv, &s->seq);
+        s->out.decode_s = (double)(now_us - s->prefilled_us) * 1e-6;
+        finish(s, FINISH_SCORED);
+    }
+}
+
+static void score_first_tokens(struct slot *s, struct kv_pool *kv, const float *logits,
+                               int64_t now_us)
+{
+    uint32_t n_vocab = s->m->cfg.n_vocab;
+    if (!sample_finite(logits, n_vocab)) {
+        finish_error(s, "the model computed logits that are not finite numbers");
+        return;
+    }
+    double lse = sample_log_sum_exp(logits, n_vocab);
+    uint32_t best = sample_argmax(logits, n_vocab);
+    for (uint32_t i = 0; i < s->unit->n_choices; i++) {
+        score(s, i, 0, logits, lse, best);
+        s->n_scored += s->unit->choices[i].n_tokens == 1;
+    }
+    s->state = SLOT_LANES;
+    open_lanes(s, kv, now_us);
+}
+
+void slot_lane_scored(struct slot *s, struct kv_pool *kv, struct lane *lane, uint32_t index,
+                      const float *logits, int64_t now_us)
+{
+    uint32_t n_vocab = s->m->cfg.n_vocab;
+    if (s->state != SLOT_LANES)
+        return; /* an earlier row of this pass ended the unit */
+    if (!sample_finite(logits, n_vocab)) {
+        finish_error(s, "the model computed logits that are not finite numbers");
+        return;
+    }
+    score(s, lane->choice, index + 1, logits, sample_log_sum_exp(logits, n_vocab),
+          sample_argmax(logits, n_vocab));
+    if (index + 2 < s->unit->choices[lane->choice].n_tokens)
+        return;
+    kv_seq_clear(kv, &lane->seq);
+    lane->is_open = false;
+    s->n_scored++;
+    open_lanes(s, kv, now_us);
+}
+
+void slot_prefilled(struct slot *s, struct kv_pool *kv, const float *logits, int64_t now_us)
+{
+    s->prefilled_us = now_us;
+    s->out.prefill_s = (double)(now_us - s->started_us) * 1e-6;
+    if (s->job->kind == UNIT_GENERATE)
+        take_token(s, kv, logits, now_us);
+    else
+        score_first_tokens(s, kv, logits, now_us);
+}

@@ -1,0 +1,78 @@
+/* slot.h - one unit inside the engine: what it needs, what it feeds next, what logits make of it.
+ *
+ * A generation is one sequence; a question with choices is a context and, once that is computed,
+ * lanes: forks of it that feed one continuation each. The engine decides when; the slot knows
+ * what. Used by engine.c alone, on its thread. */
+#ifndef WORKER_ENGINE_SLOT_H
+#define WORKER_ENGINE_SLOT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/buf.h"
+#include "proto/err.h"
+#include "proto/model/tokenizer.h"
+#include "proto/unit.h"
+#include "worker/engine/kv.h"
+#include "worker/engine/model.h"
+#include "worker/engine/reuse.h"
+
+enum slot_state { SLOT_FREE = 0, SLOT_WAITING, SLOT_PREFILL, SLOT_DECODE, SLOT_LANES, SLOT_DONE };
+
+struct lane {
+    struct kv_seq seq;
+    uint32_t choice;
+    uint32_t n_fed; /* continuation tokens already computed */
+    bool is_open;
+};
+
+struct slot {
+    enum slot_state state;
+    uint64_t ticket;
+    uint64_t order; /* of arrival; once done, of finishing */
+    const struct job *job;
+    const struct unit *unit;
+    const struct model *m;
+    const struct tokenizer *tok;
+
+    struct kv_seq seq; /* the prompt or context, then what was generated */
+    uint32_t n_fed;    /* prompt tokens computed */
+    uint32_t n_pages;  /* set aside for this unit at most */
+
+    uint32_t limit; /* tokens to generate at most */
+    bool is_cut;    /* limit comes from the context, not from max_tokens */
+    uint64_t problem_hash;
+    struct reuse *reuse;
+    struct px_buf text;
+    uint32_t cap_tokens;
+
+    struct lane *lanes;
+    uint32_t n_lanes;
+    uint32_t next_choice; /* that no lane has taken yet */
+    uint32_t n_scored;    /* choices that are finished */
+
+    struct completion out;
+    int64_t submitted_us, started_us, prefilled_us;
+};
+
+/* Checks a unit against the model and fills s (state SLOT_WAITING, or SLOT_DONE when nothing has
+ * to be run). max_pages is what the pool has. On error s stays free. */
+int slot_open(struct slot *s, const struct model *m, const struct tokenizer *tok,
+              const struct job *job, const struct unit *unit, uint32_t max_pages,
+              uint64_t page_bytes, struct px_err *err) PX_MUST_CHECK;
+/* Frees everything; s is SLOT_FREE. */
+void slot_close(struct slot *s, struct kv_pool *kv);
+
+/* The logits after the last prompt token: first generated token, or first tokens of all choices. */
+void slot_prefilled(struct slot *s, struct kv_pool *kv, const float *logits, int64_t now_us);
+/* The logits of a decode step. */
+void slot_decoded(struct slot *s, struct kv_pool *kv, const float *logits, int64_t now_us);
+/* The logits after continuation token `index` of a lane (0: the first). */
+void slot_lane_scored(struct slot *s, struct kv_pool *kv, struct lane *lane, uint32_t index,
+                      const float *logits, int64_t now_us);
+
+/* Position and token that a decode step feeds. */
+uint32_t slot_decode_pos(const struct slot *s);
+uint32_t slot_decode_token(const struct slot *s);
+
+#endif
