@@ -1,4 +1,5 @@
 /* kernels.c - which table of kernels this CPU runs. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,6 +12,17 @@ static unsigned available(const struct kernels **out)
 {
     unsigned n = 0;
     out[n++] = &kernels_scalar;
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                __builtin_cpu_supports("f16c");
+    if (avx2)
+        out[n++] = &kernels_avx2;
+    if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vnni"))
+        out[n++] = &kernels_avx512;
+#endif
     return n;
 }
 

@@ -42,6 +42,36 @@ static inline struct act_layout act_layout(enum ggml_type type, uint32_t n_in)
     return l;
 }
 
+/* The whole of act_prepare but for the rounding of one block of 32, which returns its scale. */
+static inline __attribute__((always_inline)) void
+act_prepare_rows(enum ggml_type type, const float *x, uint32_t n_in, uint32_t rows, void *act,
+                 float (*block)(const float *x, int8_t *q))
+{
+    struct quant_format f = quant_format(type);
+    struct act_layout l = act_layout(type, n_in);
+    for (uint32_t r = 0; r < rows; r++, x += n_in) {
+        uint8_t *row = (uint8_t *)act + r * l.bytes;
+        if (f.block == 0) {
+            memcpy(row, x, (size_t)n_in * 4);
+            memset(row + (size_t)n_in * 4, 0, l.bytes - (size_t)n_in * 4);
+            continue;
+        }
+        int8_t *q = (int8_t *)row;
+        float *scale = (float *)(void *)(row + l.scale);
+        int32_t *corr = (int32_t *)(void *)(row + l.corr);
+        float *sum = (float *)(void *)(row + l.sum);
+        for (uint32_t b = 0; b < n_in / ACT_BLOCK; b++)
+            scale[b] = block(x + b * ACT_BLOCK, q + b * ACT_BLOCK);
+        for (uint32_t s = 0; s < n_in / f.sub; s++) {
+            int32_t t = 0;
+            for (uint32_t i = 0; i < f.sub; i++)
+                t += q[s * f.sub + i];
+            corr[s] = -f.off * t;
+            sum[s] = scale[s * f.sub / ACT_BLOCK] * (float)t;
+        }
+    }
+}
+
 /* Bytes of one weight row. */
 static inline size_t weight_row_bytes(enum ggml_type type, uint32_t n_in)
 {

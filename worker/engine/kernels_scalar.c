@@ -83,29 +83,7 @@ static float act_block(const float *x, int8_t *q)
 static void scalar_act_prepare(enum ggml_type type, const float *x, uint32_t n_in, uint32_t rows,
                                void *act)
 {
-    struct quant_format f = quant_format(type);
-    struct act_layout l = act_layout(type, n_in);
-    for (uint32_t r = 0; r < rows; r++, x += n_in) {
-        uint8_t *row = (uint8_t *)act + r * l.bytes;
-        if (f.block == 0) {
-            memcpy(row, x, (size_t)n_in * 4);
-            memset(row + (size_t)n_in * 4, 0, l.bytes - (size_t)n_in * 4);
-            continue;
-        }
-        int8_t *q = (int8_t *)row;
-        float *scale = (float *)(void *)(row + l.scale);
-        int32_t *corr = (int32_t *)(void *)(row + l.corr);
-        float *sum = (float *)(void *)(row + l.sum);
-        for (uint32_t b = 0; b < n_in / ACT_BLOCK; b++)
-            scale[b] = act_block(x + b * ACT_BLOCK, q + b * ACT_BLOCK);
-        for (uint32_t s = 0; s < n_in / f.sub; s++) {
-            int32_t t = 0;
-            for (uint32_t i = 0; i < f.sub; i++)
-                t += q[s * f.sub + i];
-            corr[s] = -f.off * t;
-            sum[s] = scale[s * f.sub / ACT_BLOCK] * (float)t;
-        }
-    }
+    act_prepare_rows(type, x, n_in, rows, act, act_block);
 }
 
 /* ---- matrix times rows ---- */

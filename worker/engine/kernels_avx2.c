@@ -1,0 +1,294 @@
+/* kernels_avx2.c - the kernels for AVX2, FMA and F16C: 8 lanes, the same bits as the definition.
+ *
+ * VPMADDUBSW multiplies unsigned by signed bytes and saturates its sums of two at 16 bits. With
+ * weights of at most six bits nothing reaches that; wider ones go in as absolute values with
+ * their sign moved to the activation (at most 2 * 128 * 127 = 32512; the activation is never
+ * -128, so moving the sign is exact). */
+#include <immintrin.h>
+#include <math.h>
+#include <string.h>
+
+#include "worker/engine/detmath_expf.h"
+#include "worker/engine/kernels_impl.h"
+
+#define WIDTH 8
+#define FLOAT_TILE 2
+#define AVX2_INLINE static inline __attribute__((always_inline))
+
+typedef __m256i vi;
+typedef __m256 vf;
+
+AVX2_INLINE vi vi_set1(int32_t x)
+{
+    return _mm256_set1_epi32(x);
+}
+
+AVX2_INLINE vi vi_and(vi a, vi b)
+{
+    return _mm256_and_si256(a, b);
+}
+
+AVX2_INLINE vi vi_or(vi a, vi b)
+{
+    return _mm256_or_si256(a, b);
+}
+
+AVX2_INLINE vi vi_xor(vi a, vi b)
+{
+    return _mm256_xor_si256(a, b);
+}
+
+AVX2_INLINE vi vi_add(vi a, vi b)
+{
+    return _mm256_add_epi32(a, b);
+}
+
+AVX2_INLINE vi vi_sub(vi a, vi b)
+{
+    return _mm256_sub_epi32(a, b);
+}
+
+AVX2_INLINE vi vi_mul(vi a, vi b)
+{
+    return _mm256_mullo_epi32(a, b);
+}
+
+AVX2_INLINE vi vi_max(vi a, vi b)
+{
+    return _mm256_max_epi32(a, b);
+}
+
+AVX2_INLINE vi vi_srl(vi a, int n)
+{
+    return _mm256_srli_epi32(a, n);
+}
+
+AVX2_INLINE vi vi_sll(vi a, int n)
+{
+    return _mm256_slli_epi32(a, n);
+}
+
+AVX2_INLINE vi vi_sra(vi a, int n)
+{
+    return _mm256_srai_epi32(a, n);
+}
+
+AVX2_INLINE vi vi_lookup(const uint8_t *table, vi index)
+{
+    __m128i t = _mm_loadu_si128((const __m128i *)(const void *)table);
+    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(t), index);
+}
+
+AVX2_INLINE int32_t vi_max_lane(vi a)
+{
+    __m128i m = _mm_max_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+    m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0x4e));
+    m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0xb1));
+    return _mm_cvtsi128_si32(m);
+}
+
+/* 32 numbers, four vectors, to bytes. */
+AVX2_INLINE void vi_store_bytes(int8_t *q, const vi *k)
+{
+    __m256i a = _mm256_packs_epi32(k[0], k[1]), b = _mm256_packs_epi32(k[2], k[3]);
+    __m256i c = _mm256_packs_epi16(a, b);
+    c = _mm256_permutevar8x32_epi32(c, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+    _mm256_storeu_si256((__m256i *)(void *)q, c);
+}
+
+AVX2_INLINE vf vi_to_f(vi a)
+{
+    return _mm256_cvtepi32_ps(a);
+}
+
+AVX2_INLINE vi vf_to_int(vf a)
+{
+    return _mm256_cvtps_epi32(a);
+}
+
+AVX2_INLINE vi vf_bits(vf a)
+{
+    return _mm256_castps_si256(a);
+}
+
+AVX2_INLINE vf vf_from_bits(vi a)
+{
+    return _mm256_castsi256_ps(a);
+}
+
+AVX2_INLINE vf vf_set1(float x)
+{
+    return _mm256_set1_ps(x);
+}
+
+AVX2_INLINE vf vf_load(const float *p)
+{
+    return _mm256_loadu_ps(p);
+}
+
+AVX2_INLINE void vf_store(float *p, vf a)
+{
+    _mm256_storeu_ps(p, a);
+}
+
+AVX2_INLINE void vf_store_some(float *p, vf a, uint32_t n)
+{
+    float t[WIDTH];
+    if (n == WIDTH) {
+        vf_store(p, a);
+        return;
+    }
+    vf_store(t, a);
+    memcpy(p, t, n * sizeof(float));
+}
+
+AVX2_INLINE vf vf_add(vf a, vf b)
+{
+    return _mm256_add_ps(a, b);
+}
+
+AVX2_INLINE vf vf_sub(vf a, vf b)
+{
+    return _mm256_sub_ps(a, b);
+}
+
+AVX2_INLINE vf vf_mul(vf a, vf b)
+{
+    return _mm256_mul_ps(a, b);
+}
+
+AVX2_INLINE vf vf_div(vf a, vf b)
+{
+    return _mm256_div_ps(a, b);
+}
+
+AVX2_INLINE vf vf_fma(vf a, vf b, vf c)
+{
+    return _mm256_fmadd_ps(a, b, c);
+}
+
+/* a < b ? a : b, and a > b ? a : b. */
+AVX2_INLINE vf vf_min(vf a, vf b)
+{
+    return _mm256_min_ps(a, b);
+}
+
+AVX2_INLINE vf vf_max(vf a, vf b)
+{
+    return _mm256_max_ps(a, b);
+}
+
+/* x where x is not a number, else a. */
+AVX2_INLINE vf vf_or_nan(vf a, vf x)
+{
+    return _mm256_blendv_ps(a, x, _mm256_cmp_ps(x, x, _CMP_UNORD_Q));
+}
+
+/* Low 16 bits of each lane, as a half. */
+AVX2_INLINE vf vf_half(vi a)
+{
+    __m256i w = _mm256_and_si256(a, _mm256_set1_epi32(0xffff));
+    __m128i h = _mm_packus_epi32(_mm256_castsi256_si128(w), _mm256_extracti128_si256(w, 1));
+    return _mm256_cvtph_ps(h);
+}
+
+AVX2_INLINE vf vf_load_half(const uint8_t *p)
+{
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)p));
+}
+
+AVX2_INLINE void vf_store_half(uint16_t *p, vf a)
+{
+    _mm_storeu_si128((__m128i *)(void *)p, _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
+}
+
+AVX2_INLINE vf vf_load_bf16(const uint8_t *p)
+{
+    __m128i h = _mm_loadu_si128((const __m128i *)(const void *)p);
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16));
+}
+
+AVX2_INLINE int32_t load_i32(const void *p)
+{
+    int32_t v;
+    memcpy(&v, p, sizeof(v));
+    return v;
+}
+
+AVX2_INLINE vi load_rows4(const uint8_t *const *p, size_t at)
+{
+    return _mm256_setr_epi32(load_i32(p[0] + at), load_i32(p[1] + at), load_i32(p[2] + at),
+                             load_i32(p[3] + at), load_i32(p[4] + at), load_i32(p[5] + at),
+                             load_i32(p[6] + at), load_i32(p[7] + at));
+}
+
+AVX2_INLINE short half_at(const uint8_t *p)
+{
+    return (short)unpack_u16(p);
+}
+
+AVX2_INLINE vf load_halves(const uint8_t *const *p, size_t at)
+{
+    return _mm256_cvtph_ps(_mm_setr_epi16(
+        half_at(p[0] + at), half_at(p[1] + at), half_at(p[2] + at), half_at(p[3] + at),
+        half_at(p[4] + at), half_at(p[5] + at), half_at(p[6] + at), half_at(p[7] + at)));
+}
+
+/* Sixteen bytes of each row: out[k] lane o holds bytes 4k .. 4k + 3 of row o. */
+AVX2_INLINE void load_rows16(const uint8_t *const *p, size_t at, vi *out)
+{
+    __m256i v[4];
+    for (int i = 0; i < 4; i++) {
+        __m128i a = _mm_loadu_si128((const __m128i *)(const void *)(p[i] + at));
+        __m128i b = _mm_loadu_si128((const __m128i *)(const void *)(p[i + 4] + at));
+        v[i] = _mm256_inserti128_si256(_mm256_castsi128_si256(a), b, 1);
+    }
+    __m256i t0 = _mm256_unpacklo_epi32(v[0], v[1]), t1 = _mm256_unpackhi_epi32(v[0], v[1]);
+    __m256i t2 = _mm256_unpacklo_epi32(v[2], v[3]), t3 = _mm256_unpackhi_epi32(v[2], v[3]);
+    out[0] = _mm256_unpacklo_epi64(t0, t2);
+    out[1] = _mm256_unpackhi_epi64(t0, t2);
+    out[2] = _mm256_unpacklo_epi64(t1, t3);
+    out[3] = _mm256_unpackhi_epi64(t1, t3);
+}
+
+/* dot[r] lane o = corr[r] + sum over the groups of u lane o times q[r], exact. */
+AVX2_INLINE void vi_dots(const vi *u, uint32_t groups, uint32_t top, const int8_t *const *q,
+                         const int32_t *corr, int n_rows, vi *dot)
+{
+    const __m256i ones = _mm256_set1_epi16(1);
+    if (top > 127) { /* u = w + 128: back to the signed w, no correction */
+        for (int r = 0; r < n_rows; r++)
+            dot[r] = _mm256_setzero_si256();
+        for (uint32_t g = 0; g < groups; g++) {
+            __m256i w = _mm256_xor_si256(u[g], _mm256_set1_epi8(-128)), a = _mm256_abs_epi8(w);
+            for (int r = 0; r < n_rows; r++) {
+                __m256i x = _mm256_sign_epi8(_mm256_set1_epi32(load_i32(q[r] + 4 * g)), w);
+                __m256i s = _mm256_madd_epi16(_mm256_maddubs_epi16(a, x), ones);
+                dot[r] = _mm256_add_epi32(dot[r], s);
+            }
+        }
+        return;
+    }
+    const uint32_t together = 32767 / (254 * top); /* sums of two that fit in 16 bits */
+    for (int r = 0; r < n_rows; r++)
+        dot[r] = _mm256_set1_epi32(corr[r]);
+    for (uint32_t g0 = 0; g0 < groups; g0 += together) {
+        __m256i s[4];
+        for (int r = 0; r < n_rows; r++)
+            s[r] = _mm256_setzero_si256();
+        for (uint32_t g = g0; g < groups && g < g0 + together; g++)
+            for (int r = 0; r < n_rows; r++) {
+                __m256i x = _mm256_set1_epi32(load_i32(q[r] + 4 * g));
+                s[r] = _mm256_add_epi16(s[r], _mm256_maddubs_epi16(u[g], x));
+            }
+        for (int r = 0; r < n_rows; r++)
+            dot[r] = _mm256_add_epi32(dot[r], _mm256_madd_epi16(s[r], ones));
+    }
+}
+
+#include "worker/engine/simd_unpack.h"
+
+#include "worker/engine/simd_matmul.h"
+#include "worker/engine/simd_vectors.h"
+
+const struct kernels kernels_avx2 = SIMD_TABLE("avx2");

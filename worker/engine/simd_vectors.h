@@ -1,0 +1,215 @@
+/* simd_vectors.h - the functions over plain vectors (internal template, see simd_unpack.h).
+ *
+ * Lane for lane the operations of kernels_scalar.c; what is left after the last whole group of
+ * sixteen is done exactly as there. */
+#ifndef WORKER_ENGINE_SIMD_VECTORS_H
+#define WORKER_ENGINE_SIMD_VECTORS_H
+
+SIMD_INLINE vf vf_exp(vf x)
+{
+    vf nan = x;
+    x = vf_min(vf_set1(EXPF_MAX), x);
+    x = vf_max(vf_set1(EXPF_MIN), x);
+    vf t = vf_fma(x, vf_set1(EXPF_LOG2E), vf_set1(EXPF_MAGIC));
+    vf n = vf_sub(t, vf_set1(EXPF_MAGIC));
+    vf r = vf_fma(n, vf_set1(-EXPF_LN2_HI), x);
+    r = vf_fma(n, vf_set1(-EXPF_LN2_LO), r);
+    vf p = vf_fma(vf_set1(EXPF_C7), r, vf_set1(EXPF_C6));
+    p = vf_fma(p, r, vf_set1(EXPF_C5));
+    p = vf_fma(p, r, vf_set1(EXPF_C4));
+    p = vf_fma(p, r, vf_set1(EXPF_C3));
+    p = vf_fma(p, r, vf_set1(EXPF_C2));
+    p = vf_fma(p, r, vf_set1(1.0f));
+    p = vf_fma(p, r, vf_set1(1.0f));
+    vi k = vi_add(vf_bits(t), vi_set1(-EXPF_MAGIC_BITS));
+    vi k1 = vi_sra(k, 1), k2 = vi_sub(k, k1);
+    p = vf_mul(p, vf_from_bits(vi_sll(vi_add(k1, vi_set1(127)), 23)));
+    p = vf_mul(p, vf_from_bits(vi_sll(vi_add(k2, vi_set1(127)), 23)));
+    return vf_or_nan(p, nan);
+}
+
+/* Rounds one block of 32 as act_block of the definition does. */
+SIMD_INLINE float simd_act_block(const float *x, int8_t *q)
+{
+    vi top = vi_set1(0), k[ACT_BLOCK / WIDTH];
+    for (int v = 0; v < ACT_BLOCK / WIDTH; v++)
+        top = vi_max(top, vi_and(vf_bits(vf_load(x + v * WIDTH)), vi_set1(0x7fffffff)));
+    uint32_t most = (uint32_t)vi_max_lane(top);
+    if (most < ACT_MIN_AMAX || most >= 0x7f800000) {
+        memset(q, 0, ACT_BLOCK);
+        return most < ACT_MIN_AMAX ? 0.0f : NAN;
+    }
+    float amax = unpack_float(most);
+    vf inverse = vf_set1(127.0f / amax);
+    for (int v = 0; v < ACT_BLOCK / WIDTH; v++)
+        k[v] = vf_to_int(vf_mul(vf_load(x + v * WIDTH), inverse));
+    vi_store_bytes(q, k);
+    return amax / 127.0f;
+}
+
+static void simd_act_prepare(enum ggml_type type, const float *x, uint32_t n_in, uint32_t rows,
+                             void *act)
+{
+    act_prepare_rows(type, x, n_in, rows, act, simd_act_block);
+}
+
+SIMD_INLINE float lanes_fold(const vf *acc, const float *a, const float *b, uint32_t i, uint32_t n)
+{
+    float lanes[LANES];
+    for (int v = 0; v < LANE_VECTORS; v++)
+        vf_store(lanes + v * WIDTH, acc[v]);
+    for (uint32_t l = 0; i + l < n; l++)
+        lanes[l] = fmaf(a[i + l], b[i + l], lanes[l]);
+    return lanes_tail(lanes);
+}
+
+static float simd_dot_f32(const float *a, const float *b, uint32_t n)
+{
+    vf acc[LANE_VECTORS];
+    uint32_t i = 0;
+    for (int v = 0; v < LANE_VECTORS; v++)
+        acc[v] = vf_set1(0.0f);
+    for (; i + LANES <= n; i += LANES)
+        for (uint32_t v = 0; v < LANE_VECTORS; v++)
+            acc[v] = vf_fma(vf_load(a + i + v * WIDTH), vf_load(b + i + v * WIDTH), acc[v]);
+    return lanes_fold(acc, a, b, i, n);
+}
+
+static float simd_dot_f16(const float *a, const uint16_t *b, uint32_t n)
+{
+    vf acc[LANE_VECTORS];
+    float lanes[LANES];
+    uint32_t i = 0;
+    for (int v = 0; v < LANE_VECTORS; v++)
+        acc[v] = vf_set1(0.0f);
+    for (; i + LANES <= n; i += LANES)
+        for (uint32_t v = 0; v < LANE_VECTORS; v++)
+            acc[v] = vf_fma(vf_load(a + i + v * WIDTH),
+                            vf_load_half((const uint8_t *)(b + i + v * WIDTH)), acc[v]);
+    for (int v = 0; v < LANE_VECTORS; v++)
+        vf_store(lanes + v * WIDTH, acc[v]);
+    for (uint32_t l = 0; i + l < n; l++)
+        lanes[l] = fmaf(a[i + l], unpack_half_bits(b[i + l]), lanes[l]);
+    return lanes_tail(lanes);
+}
+
+static void simd_axpy_f32(float *y, float a, const float *x, uint32_t n)
+{
+    uint32_t i = 0;
+    for (; i + WIDTH <= n; i += WIDTH)
+        vf_store(y + i, vf_fma(vf_set1(a), vf_load(x + i), vf_load(y + i)));
+    for (; i < n; i++)
+        y[i] = fmaf(a, x[i], y[i]);
+}
+
+static void simd_axpy_f16(float *y, float a, const uint16_t *x, uint32_t n)
+{
+    uint32_t i = 0;
+    for (; i + WIDTH <= n; i += WIDTH)
+        vf_store(y + i, vf_fma(vf_set1(a), vf_load_half((const uint8_t *)(x + i)), vf_load(y + i)));
+    for (; i < n; i++)
+        y[i] = fmaf(a, unpack_half_bits(x[i]), y[i]);
+}
+
+static void simd_f32_to_f16(const float *x, uint16_t *y, uint32_t n)
+{
+    uint32_t i = 0;
+    for (; i + WIDTH <= n; i += WIDTH)
+        vf_store_half(y + i, vf_load(x + i));
+    for (; i < n; i++)
+        y[i] = f32_to_f16(x[i]);
+}
+
+static void simd_rms_norm(const float *x, const float *w, float eps, uint32_t n, float *y)
+{
+    float mean = simd_dot_f32(x, x, n) / (float)n;
+    float scale = 1.0f / sqrtf(mean + eps);
+    uint32_t i = 0;
+    for (; i + WIDTH <= n; i += WIDTH)
+        vf_store(y + i, vf_mul(vf_mul(vf_load(x + i), vf_set1(scale)), vf_load(w + i)));
+    for (; i < n; i++)
+        y[i] = x[i] * scale * w[i];
+}
+
+static void simd_add(float *y, const float *x, uint32_t n)
+{
+    uint32_t i = 0;
+    for (; i + WIDTH <= n; i += WIDTH)
+        vf_store(y + i, vf_add(vf_load(y + i), vf_load(x + i)));
+    for (; i < n; i++)
+        y[i] += x[i];
+}
+
+static void simd_silu_mul(const float *gate, const float *up, float *y, uint32_t n)
+{
+    uint32_t i = 0;
+    for (; i + WIDTH <= n; i += WIDTH) {
+        vf g = vf_load(gate + i);
+        vf e = vf_exp(vf_from_bits(vi_xor(vf_bits(g), vi_set1((int32_t)0x80000000))));
+        vf_store(y + i, vf_mul(vf_div(g, vf_add(vf_set1(1.0f), e)), vf_load(up + i)));
+    }
+    for (; i < n; i++)
+        y[i] = gate[i] / (1.0f + expf_defined(-gate[i])) * up[i];
+}
+
+static float simd_max(const float *x, uint32_t n)
+{
+    vf acc[LANE_VECTORS];
+    float lanes[LANES];
+    uint32_t i = 0;
+    for (int v = 0; v < LANE_VECTORS; v++)
+        acc[v] = vf_set1(-INFINITY);
+    for (; i + LANES <= n; i += LANES)
+        for (uint32_t v = 0; v < LANE_VECTORS; v++)
+            acc[v] = vf_max(vf_load(x + i + v * WIDTH), acc[v]);
+    for (int v = 0; v < LANE_VECTORS; v++)
+        vf_store(lanes + v * WIDTH, acc[v]);
+    for (uint32_t l = 0; i + l < n; l++)
+        lanes[l] = x[i + l] > lanes[l] ? x[i + l] : lanes[l];
+    for (uint32_t w = LANES / 2; w >= 1; w /= 2)
+        for (uint32_t l = 0; l < w; l++)
+            lanes[l] = lanes[l + w] > lanes[l] ? lanes[l + w] : lanes[l];
+    return lanes[0];
+}
+
+static float simd_exp_sum(const float *x, float m, float *y, uint32_t n)
+{
+    vf acc[LANE_VECTORS];
+    float lanes[LANES];
+    uint32_t i = 0;
+    for (int v = 0; v < LANE_VECTORS; v++)
+        acc[v] = vf_set1(0.0f);
+    for (; i + LANES <= n; i += LANES)
+        for (uint32_t v = 0; v < LANE_VECTORS; v++) {
+            vf e = vf_exp(vf_sub(vf_load(x + i + v * WIDTH), vf_set1(m)));
+            vf_store(y + i + v * WIDTH, e);
+            acc[v] = vf_add(acc[v], e);
+        }
+    for (int v = 0; v < LANE_VECTORS; v++)
+        vf_store(lanes + v * WIDTH, acc[v]);
+    for (uint32_t l = 0; i + l < n; l++) {
+        y[i + l] = expf_defined(x[i + l] - m);
+        lanes[l] += y[i + l];
+    }
+    return lanes_tail(lanes);
+}
+
+static void simd_scale(float *x, float a, uint32_t n)
+{
+    uint32_t i = 0;
+    for (; i + WIDTH <= n; i += WIDTH)
+        vf_store(x + i, vf_mul(vf_load(x + i), vf_set1(a)));
+    for (; i < n; i++)
+        x[i] *= a;
+}
+
+#define SIMD_TABLE(name)                                                                           \
+    {                                                                                              \
+        .isa = name, .act_bytes = act_bytes_any, .act_prepare = simd_act_prepare,                  \
+        .matmul = simd_matmul, .dot_f32 = simd_dot_f32, .dot_f16 = simd_dot_f16,                   \
+        .axpy_f32 = simd_axpy_f32, .axpy_f16 = simd_axpy_f16, .f32_to_f16 = simd_f32_to_f16,       \
+        .rms_norm = simd_rms_norm, .add = simd_add, .silu_mul = simd_silu_mul, .max = simd_max,    \
+        .exp_sum = simd_exp_sum, .scale = simd_scale,                                              \
+    }
+
+#endif
