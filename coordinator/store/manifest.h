@@ -6,6 +6,7 @@
 #ifndef COORDINATOR_STORE_MANIFEST_H
 #define COORDINATOR_STORE_MANIFEST_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "coordinator/store/store.h"
@@ -28,8 +29,8 @@ struct manifest_group {
 struct manifest_cell {
     char **names; /* every name under which the cell is reported; the first is the main one */
     uint32_t n_names;
-    char *model;      /* recipe name */
-    char *settings;   /* JSON object: the resolved values */
+    char *model;          /* recipe name */
+    char *settings;       /* JSON object: the resolved values */
     double speedup_bound; /* layer reuse; 1 when off */
     bool reuse_on;
 };
@@ -48,7 +49,7 @@ struct manifest {
     char *recipe; /* name */
     char *run_dir;
     uint64_t seed;
-    char *models; /* JSON array: name, digest, path, backend, architecture, bytes */
+    char *models;      /* JSON array: name, digest, path, backend, architecture, bytes */
     char *plan_digest; /* hex */
     struct manifest_cell *cells;
     uint32_t n_cells;
@@ -59,7 +60,17 @@ struct manifest {
 };
 
 void manifest_write(const struct manifest *m, struct store_batch *b); /* adds puts to the batch */
-struct manifest *manifest_read(struct store *s, struct px_err *err);  /* owned */
+
+/* Owned. PX_EMISSING when the run wrote none yet, PX_EINPUT when it is damaged or does not fit. */
+struct manifest *manifest_read(struct store *s, struct px_err *err);
+/* As manifest_read, without the groups' units (n_units is right, units is NULL): cheap. */
+struct manifest *manifest_read_head(struct store *s, struct px_err *err);
 void manifest_free(struct manifest **m);
+
+/* The two decoders behind them; total: any bytes give a result or an error. The head's groups have
+ * no units; a group's units are put into the head's group (which must be empty and agree). */
+struct manifest *manifest_decode_head(const void *json, size_t n, struct px_err *err);
+int manifest_decode_group(const void *p, size_t n, struct manifest_group *g,
+                          struct px_err *err) PX_MUST_CHECK;
 
 #endif

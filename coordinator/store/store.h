@@ -10,7 +10,10 @@
  * reported, and then treated as absent, so the work is done again.
  *
  * Refusals at open: network file systems (statfs), a store written by a newer format, a store
- * whose writer is alive (the message names its pid; a flock on <dir>/writer.lock decides). */
+ * whose writer is alive (the message names its pid; a flock on <dir>/writer.lock decides).
+ *
+ * LMDB allows one open handle per directory and process (a second is refused with EEXIST) and none
+ * across fork: a child must execve or leave the store alone. Keys have 1 to 480 bytes. */
 #ifndef COORDINATOR_STORE_H
 #define COORDINATOR_STORE_H
 
@@ -47,8 +50,12 @@ struct store;
 struct store_batch;
 
 /* dir is made when writing; it is NULL with err {EEXIST: locked, pid in the text; EVERSION;
- * EUNSUPPORTED: network file system; EMISSING: nothing there to read}. */
+ * EUNSUPPORTED: network file system; EMISSING: nothing there to read; EINPUT: not a store, or cut
+ * short; ENOSPC}. */
 struct store *store_open(const char *dir, const struct store_options *opt, struct px_err *err);
+const char *store_dir(const struct store *s); /* borrowed */
+/* Does a writer live, here or in another process? *pid is its process, 0 when unknown. */
+bool store_writer_alive(const struct store *s, int *pid);
 /* Waits for submitted batches to be committed, then closes. */
 void store_close(struct store **s);
 
@@ -59,7 +66,8 @@ int store_get(struct store *s, enum store_db db, const void *key, size_t n_key, 
               bool *found, struct px_err *err) PX_MUST_CHECK;
 
 /* A consistent view for scans: one read transaction, values borrowed from the map until the view
- * ends. Keep it short: an open view makes the file grow. */
+ * ends. Keep it short: an open view makes the file grow. Begun and ended by the same thread, which
+ * must not call store_commit or store_close in between (the map may have to be moved). */
 struct store_view;
 struct store_view *store_view_begin(struct store *s, struct px_err *err);
 void store_view_end(struct store_view **v);
@@ -85,13 +93,16 @@ void store_batch_put_new(struct store_batch *b, enum store_db db, const void *ke
 void store_batch_del(struct store_batch *b, enum store_db db, const void *key, size_t n_key);
 void store_batch_add(struct store_batch *b, const char *counter, int64_t delta);
 
-/* Queues the batch (taken). All of a batch is in one transaction. `tag` comes back from
- * store_reap once the transaction is on disk. */
+/* Queues the batch (taken). All of a batch is in one transaction; several batches may share one,
+ * applied in the order of submission. `tag` comes back from store_reap once the transaction is on
+ * disk; never after a failure. */
 void store_submit(struct store *s, struct store_batch *b, uint64_t tag);
 /* Readable when committed tags wait. Owned by the store. */
 int store_event_fd(const struct store *s);
-/* Tags committed since the last call, at most max; returns how many. -1: a commit failed
- * (PX_ENOSPC: disk full, nothing of that group was written; the store refuses further writes). */
+/* Tags committed since the last call, at most max; returns how many. -1 once they are all reaped:
+ * a commit failed (PX_ENOSPC: disk full, nothing of that group was written). The store then drops
+ * every further write; what was committed stays readable, and a new store_open goes on from there.
+ */
 int store_reap(struct store *s, uint64_t *tags, int max, struct px_err *err);
 /* Submits and waits for the commit: for set-up, not for the message loop. */
 int store_commit(struct store *s, struct store_batch *b, struct px_err *err) PX_MUST_CHECK;
@@ -99,7 +110,7 @@ int store_commit(struct store *s, struct store_batch *b, struct px_err *err) PX_
 struct store_stats {
     uint64_t commits;
     uint64_t batches;
-    uint64_t damaged; /* values set aside in this life */
+    uint64_t damaged; /* values found damaged in this life; the writer set them aside */
     uint64_t map_bytes;
     uint64_t used_bytes;
 };
