@@ -151,6 +151,7 @@ help:
 	@echo "make              build into $(BIN)"
 	@echo "make install      PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)"
 	@echo "make bench        the measurements of docs/numbers.md"
+	@echo "make bench-kernels  the kernels alone: every weight type and instruction set"
 	@echo "make test-chaos   200 kill -9s over every kind of process"
 	@echo "make check-asan   unit tests and fuzz targets under address and undefined sanitizers"
 	@echo "make check-tsan   unit tests of threaded rooms under the thread sanitizer"
@@ -185,6 +186,16 @@ test-chaos: all
 .PHONY: bench
 bench: all
 	@tests/bench/run.sh $(O)
+
+# Needs only the worker's library: kernel work is measured without the rest.
+$(O)/bench/bench_kernels: $(O)/obj/tests/bench/bench_kernels.o $(O)/libworker.a $(O)/libproto.a
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(call pkg,libs,$(PKGS_worker)) $(LDLIBS)
+
+.PHONY: bench-kernels
+bench-kernels: $(O)/bench/bench_kernels
+	@$(O)/bench/bench_kernels $(TYPES)
 
 .PHONY: check-asan
 check-asan:
