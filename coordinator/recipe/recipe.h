@@ -28,7 +28,8 @@ struct reuse_settings {
     enum reuse_subset subset;
     uint32_t *list; /* SUBSET_LIST: layer indices, ascending */
     uint32_t n_list;
-    uint32_t size; /* layers in a named subset; default 12, clamped to n - 1 at plan time */
+    uint32_t size; /* layers in a named subset; default 12, clamped to n - 1 at plan time;
+                    * n_list for a list */
     enum reuse_mode mode;
     enum reuse_kv kv;
 };
@@ -80,6 +81,7 @@ struct recipe_stage {
     uint32_t n_tasks;
     struct recipe_cell *cells; /* at least one; cells that resolve to the same values are merged */
     uint32_t n_cells;
+    const struct yaml_node *body; /* in the recipe's tree */
 };
 
 struct recipe {
@@ -90,16 +92,20 @@ struct recipe {
     uint32_t n_models;
     struct recipe_stage *stages; /* in an order that respects names */
     uint32_t n_stages;
-    int32_t workers;     /* -1: auto */
-    int32_t testers;     /* -1: auto */
-    int32_t threads;     /* -1: auto */
-    int64_t memory;      /* private bytes per worker; -1: auto */
-    int64_t host_memory; /* -1: auto */
-    uint32_t max_rows;   /* resources.batch; 0: auto */
+    int32_t workers;       /* -1: auto */
+    int32_t testers;       /* -1: auto */
+    int32_t threads;       /* -1: auto */
+    int64_t memory;        /* private bytes per worker; -1: auto */
+    int64_t host_memory;   /* -1: auto */
+    uint32_t max_rows;     /* resources.batch; 0: auto */
+    struct yaml_doc *tree; /* as written, --set applied: what recipe_write starts from */
 };
 
+/* A set is "path=value" with an inline YAML value. The path is the key's dotted path from the top
+ * ("stages.1.eval.limit=10", "models.base.source=x.gguf"); one that begins with a key of eval
+ * ("limit=10", "sampler.temperature=0.7") goes to every eval stage. */
 struct recipe_options {
-    const char *const *sets; /* "path=value" */
+    const char *const *sets;
     uint32_t n_sets;
     bool allow_noop;
 };

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proto/buf.h"
 #include "proto/err.h"
 
 enum yaml_kind { YAML_SCALAR = 1, YAML_LIST, YAML_MAP };
@@ -21,9 +22,9 @@ struct yaml_node {
     uint32_t column; /* from 1 */
     char *text;      /* scalar: the value */
     size_t n_text;
-    bool quoted;               /* scalar written with quotes or as a block */
-    struct yaml_node **items;  /* list: elements; map: values */
-    struct yaml_node **keys;   /* map: scalar nodes */
+    bool quoted;              /* scalar written with quotes or as a block */
+    struct yaml_node **items; /* list: elements; map: values */
+    struct yaml_node **keys;  /* map: scalar nodes */
     size_t n;
 };
 
@@ -32,6 +33,10 @@ struct yaml_doc;
 /* `name` stands in messages. NULL with err: "name:line:column: what". */
 struct yaml_doc *yaml_parse(const char *text, size_t len, const char *name, struct px_err *err);
 struct yaml_doc *yaml_load(const char *path, struct px_err *err);
+/* As yaml_parse, but duplicate keys are appended to `findings`, one line each, and the first of
+ * them is kept, so that everything wrong with a file can be told at once. */
+struct yaml_doc *yaml_parse_findings(const char *text, size_t len, const char *name,
+                                     struct px_buf *findings, struct px_err *err);
 void yaml_free(struct yaml_doc **d);
 struct yaml_node *yaml_root(const struct yaml_doc *d); /* borrowed */
 const char *yaml_name(const struct yaml_doc *d);
@@ -44,8 +49,9 @@ bool yaml_double(const struct yaml_node *n, double *out); /* 2e-4, 0.6, 3 */
 bool yaml_bool(const struct yaml_node *n, bool *out);
 /* Nodes made by programs (--set): owned by the document. */
 struct yaml_node *yaml_new_scalar(struct yaml_doc *d, const char *text);
-/* Parses a value (inline YAML) and puts it at a dotted path, making maps on the way. */
-int yaml_set_path(struct yaml_doc *d, const char *path, const char *value, struct px_err *err)
-    PX_MUST_CHECK;
+/* Parses a value (inline YAML) and puts it at a dotted path, making maps on the way. A part that is
+ * a number is an index (from 0) where a list stands. The nodes made have line 0. */
+int yaml_set_path(struct yaml_doc *d, const char *path, const char *value,
+                  struct px_err *err) PX_MUST_CHECK;
 
 #endif
