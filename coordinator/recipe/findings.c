@@ -17,7 +17,7 @@ void findings_add(struct findings *f, const struct yaml_node *at, const char *pa
     struct px_buf text;
     px_buf_init(&text, 4096);
     if (*path)
-        px_buf_printf(&text, "%s: ", path);
+        px_buf_printf(&text, "%.200s: ", path);
     va_list ap;
     va_start(ap, fmt);
     px_buf_vprintf(&text, fmt, ap);

@@ -93,17 +93,23 @@ static void report_unknown_axis(struct grid *g, const struct grid_entry *e, cons
 
 /* ---- base and axes ---- */
 
-static void read_base(struct grid *g)
+/* False when a value is wrong; what is wrong was reported by check_recipe. */
+static bool read_base(struct grid *g)
 {
     char why[200];
+    bool ok = true;
     for (int k = KNOB_NONE + 1; k < KNOB_COUNT; k++) {
         const struct key *key = key_of_knob((enum knob)k);
         const struct yaml_node *node = grid_base_node(g->eval, key);
-        if (!node || !key_check(key, node, why, sizeof why))
-            continue; /* what is wrong was reported by check_recipe */
+        if (!node)
+            continue;
         g->base_nodes[k] = node;
-        settings_apply(&g->base, key, node);
+        if (key_check(key, node, why, sizeof why))
+            settings_apply(&g->base, key, node);
+        else
+            ok = false;
     }
+    return ok;
 }
 
 static bool axis_values(struct grid *g, struct axis *a, const char *path)
@@ -386,6 +392,8 @@ static void report_inert(struct grid *g)
         const struct key *key = key_of_knob((enum knob)k);
         if (!g->named[k] || g->acted[k] || (k == KNOB_REUSE_K && g->lacks_subset))
             continue;
+        if (k == KNOB_REUSE_SUBSET && g->named[KNOB_REUSE_K])
+            continue; /* an empty list, told at reuse.k */
         snprintf(path, sizeof path, "%s.%s", g->path, key_axis(key));
         findings_add(g->f, knob_node(g, key), path, "cannot act: %s; it acts on %s",
                      why_inert(g, (enum knob)k), key->acts);
@@ -416,7 +424,7 @@ void grid_resolve(const struct yaml_node *eval, const char *path, uint64_t seed,
     struct grid g = {.eval = eval, .path = path, .f = f};
     uint32_t findings_before = f->n;
     settings_init(&g.base, seed);
-    read_base(&g);
+    bool base_ok = read_base(&g);
     const struct yaml_node *grid = yaml_get(eval, "grid"), *exclude = yaml_get(eval, "exclude"),
                            *include = yaml_get(eval, "include");
     bool has_include = include && include->kind == YAML_LIST && include->n > 0;
@@ -433,7 +441,7 @@ void grid_resolve(const struct yaml_node *eval, const char *path, uint64_t seed,
     }
     for (size_t i = 0; has_include && i < include->n && i < MAX_CELLS; i++)
         include_cell(&g, include->items[i]);
-    if (ok && f->n == findings_before)
+    if (base_ok && ok && f->n == findings_before)
         report_inert(&g);
     free_grid(&g);
     *cells = g.cells;

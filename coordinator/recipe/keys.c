@@ -50,7 +50,7 @@ const struct key recipe_keys[] = {
     {.path = KEY_EVAL, .type = KEY_MAP, .acts = "the run",
      .doc = "Runs every task on every model in every cell, and scores it."},
     {.path = KEY_EVAL ".name", .type = KEY_NAME, .acts = "reports",
-     .doc = "Put before the names of its cells when a recipe has several evals."},
+     .doc = "Put before the names of its cells."},
     {.path = KEY_EVAL ".models", .type = KEY_NAMES, .required = true, .acts = "eval",
      .doc = "Names of models."},
     {.path = KEY_EVAL ".tasks", .type = KEY_NAMES, .required = true, .acts = "eval",

@@ -117,7 +117,7 @@ static void check_unused(const struct recipe *r, struct findings *f)
         for (uint32_t j = 0; j < r->n_stages; j++)
             used = used || takes(&r->stages[j], m->name);
         const struct yaml_node at = {.line = m->line, .column = m->column};
-        if (!used && r->n_stages > 0)
+        if (!used)
             findings_add(f, &at, "models", "cannot act: no stage uses '%s'", m->name);
     }
 }
@@ -200,9 +200,11 @@ static void order_stages(struct recipe *r, struct findings *f)
 
 void names_resolve(struct recipe *r, struct findings *f)
 {
+    bool readable = f->n == 0; /* else a stage that could not be read might use the model */
     check_made_twice(r, f);
     check_taken(r, f);
-    check_unused(r, f);
+    if (readable)
+        check_unused(r, f);
     check_imports(r, f);
     order_stages(r, f);
 }

@@ -342,24 +342,6 @@ static void check_eval_names(struct loading *l)
     }
 }
 
-/* Once the names of cells are compared: with several evals, an eval's name goes before them. */
-static void prefix_cells(struct recipe *r)
-{
-    uint32_t n_evals = 0;
-    for (uint32_t i = 0; i < r->n_stages; i++)
-        n_evals += r->stages[i].kind == STAGE_EVAL;
-    for (uint32_t i = 0; n_evals > 1 && i < r->n_stages; i++) {
-        struct recipe_stage *s = &r->stages[i];
-        for (uint32_t c = 0; s->name && *s->name && c < s->n_cells; c++) {
-            for (uint32_t k = 0; k < s->cells[c].n_names; k++) {
-                char *old = s->cells[c].names[k];
-                s->cells[c].names[k] = px_xasprintf("%s/%s", s->name, old);
-                free(old);
-            }
-        }
-    }
-}
-
 /* ---- the whole ---- */
 
 /* The file's name without its ending, made a name. */
@@ -400,7 +382,6 @@ static void read_recipe(struct loading *l)
     names_resolve(r, &l->f);
     resolve_evals(l);
     check_eval_names(l);
-    prefix_cells(r);
 }
 
 struct recipe *recipe_parse(const char *text, size_t len, const char *path,
@@ -409,32 +390,26 @@ struct recipe *recipe_parse(const char *text, size_t len, const char *path,
 {
     static const struct recipe_options no_options = {0};
     struct px_err yaml_err;
-    struct px_buf duplicates;
-    px_buf_init(&duplicates, 256u << 10);
-    struct yaml_doc *tree = yaml_parse_findings(text, len, path, &duplicates, &yaml_err);
+    struct loading l = {.opt = opt ? opt : &no_options, .f.file = path};
+    struct yaml_doc *tree = yaml_parse_findings(text, len, path, &l.f, &yaml_err);
     if (!tree) {
-        px_buf_printf(findings, "%s%s\n", (char *)duplicates.data ? (char *)duplicates.data : "",
-                      yaml_err.text);
-        px_buf_clear(&duplicates);
+        findings_write(&l.f, findings);
+        px_buf_printf(findings, "%s\n", yaml_err.text);
         px_fail(err, PX_EINPUT, "%s is not a readable recipe", path);
+        findings_clear(&l.f);
         return NULL;
     }
-    struct loading l = {.r = px_xcalloc(1, sizeof *l.r), .opt = opt ? opt : &no_options};
-    l.f.file = path;
+    l.r = px_xcalloc(1, sizeof *l.r);
     l.dir = directory(path);
     l.r->path = px_xstrdup(path);
     l.r->tree = tree;
     read_recipe(&l);
     uint32_t n = l.f.n + l.f.untold;
-    for (size_t i = 0; i < duplicates.len; i++)
-        n += duplicates.data[i] == '\n';
     if (n > 0) {
-        px_buf_put(findings, duplicates.data, duplicates.len);
         findings_write(&l.f, findings);
         px_fail(err, PX_EINPUT, "%u error%s in %s", n, n == 1 ? "" : "s", path);
         recipe_free(&l.r);
     }
-    px_buf_clear(&duplicates);
     findings_clear(&l.f);
     free(l.dir);
     return l.r;
@@ -480,7 +455,7 @@ void recipe_free(struct recipe **r)
     free((*r)->stages);
     free((*r)->name);
     free((*r)->path);
-    yaml_free(&(*r)->tree);
+    yaml_doc_free(&(*r)->tree);
     free(*r);
     *r = NULL;
 }

@@ -73,7 +73,7 @@ struct recipe_stage {
     char *model; /* name it takes */
     char *as;    /* name it makes */
     /* eval */
-    char *name;    /* "" unless given; prefixes cell names when a recipe has several evals */
+    char *name;    /* "" unless given; put before cell names by the plan */
     char **models; /* names */
     uint32_t n_models;
     char **tasks; /* names or paths of task files */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <yaml.h>
 
+#include "coordinator/recipe/findings.h"
 #include "coordinator/recipe/yaml_doc.h"
 #include "proto/file.h"
 #include "proto/json.h"
@@ -31,7 +32,7 @@ struct reader {
     yaml_event_t event;
     bool has_event;
     struct yaml_doc *doc;
-    struct px_buf *findings;
+    struct findings *findings;
     struct anchor *anchors;
     size_t n_anchors, cap_anchors;
     struct px_err *err;
@@ -242,19 +243,6 @@ static bool same_text(const struct yaml_node *a, const struct yaml_node *b)
     return a->n_text == b->n_text && memcmp(a->text, b->text, a->n_text) == 0;
 }
 
-/* A finding is one line, whatever the key holds. */
-static void report_duplicate(struct reader *r, const struct yaml_node *key, uint32_t first_line)
-{
-    char text[100];
-    snprintf(text, sizeof text, "%s", key->text);
-    for (char *c = text; *c; c++) {
-        if ((unsigned char)*c < 0x20)
-            *c = ' ';
-    }
-    px_buf_printf(r->findings, "%s:%u:%u: %s: duplicate key; the first is at line %u\n",
-                  r->doc->name, key->line, key->column, text, first_line);
-}
-
 /* Reports keys that stand twice in a map, and keeps the first of each. */
 static void drop_duplicates(struct reader *r, struct yaml_node *map)
 {
@@ -269,7 +257,8 @@ static void drop_duplicates(struct reader *r, struct yaml_node *map)
         while (slots[at] && !same_text(map->keys[slots[at] - 1], key))
             at = (at + 1) & (cap - 1);
         if (slots[at]) {
-            report_duplicate(r, key, map->keys[slots[at] - 1]->line);
+            findings_add(r->findings, key, key->text, "duplicate key; the first is at line %u",
+                         map->keys[slots[at] - 1]->line);
             continue;
         }
         map->keys[kept] = key;
@@ -387,7 +376,7 @@ static int check_text(const char *text, size_t len, const char *name, struct px_
 }
 
 struct yaml_doc *yaml_parse_findings(const char *text, size_t len, const char *name,
-                                     struct px_buf *findings, struct px_err *err)
+                                     struct findings *findings, struct px_err *err)
 {
     if (check_text(text, len, name, err) != 0)
         return NULL;
@@ -403,23 +392,23 @@ struct yaml_doc *yaml_parse_findings(const char *text, size_t len, const char *n
         free(r.anchors[i].name);
     free(r.anchors);
     if (rc != 0)
-        yaml_free(&r.doc);
+        yaml_doc_free(&r.doc);
     return r.doc;
 }
 
 struct yaml_doc *yaml_parse(const char *text, size_t len, const char *name, struct px_err *err)
 {
-    struct px_buf findings;
-    px_buf_init(&findings, 64u << 10);
-    struct yaml_doc *d = yaml_parse_findings(text, len, name, &findings, err);
-    if (d && findings.len > 0) {
-        yaml_free(&d);
-        char *end = strchr((char *)findings.data, '\n');
-        if (end)
-            *end = '\0';
-        px_fail(err, PX_EINPUT, "%s", (char *)findings.data);
+    struct findings f = {.file = name};
+    struct yaml_doc *d = yaml_parse_findings(text, len, name, &f, err);
+    if (d && f.n > 0) {
+        struct px_buf all;
+        px_buf_init(&all, 256u << 10);
+        findings_write(&f, &all);
+        px_fail(err, PX_EINPUT, "%.*s", (int)strcspn((char *)all.data, "\n"), (char *)all.data);
+        px_buf_clear(&all);
+        yaml_doc_free(&d);
     }
-    px_buf_clear(&findings);
+    findings_clear(&f);
     return d;
 }
 
@@ -432,7 +421,7 @@ struct yaml_doc *yaml_load(const char *path, struct px_err *err)
     return yaml_parse(text, len, path, err);
 }
 
-void yaml_free(struct yaml_doc **d)
+void yaml_doc_free(struct yaml_doc **d)
 {
     if (!*d)
         return;

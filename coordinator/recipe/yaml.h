@@ -11,7 +11,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "proto/buf.h"
 #include "proto/err.h"
 
 enum yaml_kind { YAML_SCALAR = 1, YAML_LIST, YAML_MAP };
@@ -29,15 +28,16 @@ struct yaml_node {
 };
 
 struct yaml_doc;
+struct findings;
 
 /* `name` stands in messages. NULL with err: "name:line:column: what". */
 struct yaml_doc *yaml_parse(const char *text, size_t len, const char *name, struct px_err *err);
 struct yaml_doc *yaml_load(const char *path, struct px_err *err);
-/* As yaml_parse, but duplicate keys are appended to `findings`, one line each, and the first of
- * them is kept, so that everything wrong with a file can be told at once. */
+/* As yaml_parse, but duplicate keys are added to findings (recipe/findings.h) and the first of them
+ * is kept, so that everything wrong with a file can be told at once. */
 struct yaml_doc *yaml_parse_findings(const char *text, size_t len, const char *name,
-                                     struct px_buf *findings, struct px_err *err);
-void yaml_free(struct yaml_doc **d);
+                                     struct findings *findings, struct px_err *err);
+void yaml_doc_free(struct yaml_doc **d);               /* libyaml itself exports a yaml_free */
 struct yaml_node *yaml_root(const struct yaml_doc *d); /* borrowed */
 const char *yaml_name(const struct yaml_doc *d);
 /* Value of a map's key, NULL when absent or not a map. */

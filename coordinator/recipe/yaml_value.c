@@ -145,6 +145,6 @@ int yaml_set_path(struct yaml_doc *d, const char *path, const char *value, struc
         node = yaml_new_scalar(d, "");
     }
     int rc = put_at(d, path, node, err);
-    yaml_free(&v);
+    yaml_doc_free(&v);
     return rc;
 }
