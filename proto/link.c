@@ -49,16 +49,12 @@ int link_send(void *socket, const struct link_identity *to, const struct wire_ms
 {
     uint8_t header[WIRE_HEADER];
     struct px_buf json;
-    bool bare = m->kind == WIRE_HELLO && !m->id;
-    unsigned bodies = bare ? 0 : wire_n_bodies(m->kind);
+    unsigned bodies = m->bare ? 0 : wire_n_bodies(m->kind);
     if (to && send_frame(socket, to->b, to->n, true) != 0)
         return -1;
     wire_put_header(header, m->kind);
     px_buf_init(&json, WIRE_JSON_LIMIT);
-    if (bare || (m->kind == WIRE_STATUS && !m->progress_json))
-        px_buf_str(&json, "{}");
-    else
-        wire_put_json(m, &json);
+    wire_put_json(m, &json);
     int rc = send_frame(socket, header, sizeof header, true);
     if (rc == 0)
         rc = send_frame(socket, json.data, json.len, bodies > 0);
@@ -119,8 +115,9 @@ enum link_got link_recv(void *socket, struct link_identity *from, int *fd, struc
         px_fail(err, PX_EINPUT, "a message of %u frames", n);
     else
         rc = wire_parse(w, kept - first, out, err);
-    if (rc != 0 && err && err->code == PX_EVERSION)
-        (void)wire_get_header(w[0].p, w[0].n, &out->kind, NULL);
+    enum wire_kind kind = 0;
+    if (rc != 0 && kept > first && wire_get_header(w[0].p, w[0].n, &kind, NULL) != 0)
+        out->kind = kind; /* of another version: enough to be turned away politely */
     for (unsigned i = 0; i < kept; i++)
         zmq_msg_close(&frame[i]);
     return rc == 0 ? LINK_MESSAGE : LINK_BAD;

@@ -36,7 +36,7 @@ enum peer_event_kind {
     PEER_WORK,     /* units to do */
     PEER_RETRACT,  /* units that must not be started any more; running ones may finish */
     PEER_CANCEL,   /* units whose lease is lost: stop and forget them */
-    PEER_DRAIN,    /* finish what runs, then peer_bye */
+    PEER_DRAIN,    /* return what is not started, finish what runs, then peer_free */
     PEER_REFUSED,  /* err says why; exit non-zero */
     PEER_GONE      /* the coordinator said BYE or was silent too long; exit */
 };
@@ -46,6 +46,7 @@ struct peer_event {
     uint64_t lease;
     struct job *job;    /* WORK: taken by the caller (job_clear + free) */
     struct unit *units; /* WORK: taken by the caller, n of them */
+    uint32_t *attempts; /* WORK: which attempt each of them is, from 1; freed by the caller */
     uint32_t n;
     struct px_digest *keys; /* RETRACT, CANCEL: n keys, freed by the caller */
     struct px_err err;      /* REFUSED, GONE */
@@ -75,6 +76,10 @@ void peer_fail(struct peer *p, uint64_t lease, const struct px_digest *key, bool
 
 /* Gives units back untouched (drain, retract). */
 void peer_return(struct peer *p, uint64_t lease, const struct px_digest *key);
+
+/* Says that this peer is about to leave (SIGTERM, end of time): nothing more is leased to it, and
+ * its death from now on counts against no unit. Finish or return what is held, then peer_free. */
+void peer_drain(struct peer *p);
 
 /* Progress in any unit that only grows (tokens, steps); a lease lives as long as it moves. */
 void peer_progress(struct peer *p, uint64_t total);

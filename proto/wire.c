@@ -68,6 +68,11 @@ unsigned wire_n_bodies(enum wire_kind k)
     return k < WIRE_N_KINDS ? bodies[k] : 0;
 }
 
+bool wire_may_be_bare(enum wire_kind k)
+{
+    return k == WIRE_HELLO || k == WIRE_BEAT || k == WIRE_STATUS;
+}
+
 static void *place(const struct wire_msg *m, const struct wire_field *f)
 {
     return (char *)(uintptr_t)m + f->offset;
@@ -99,7 +104,7 @@ void wire_put_json(const struct wire_msg *m, struct px_buf *out)
     char before = '{';
     for (unsigned i = 0; i < wire_n_fields; i++) {
         const struct wire_field *f = &wire_fields[i];
-        if (!(f->kinds >> m->kind & 1u))
+        if (m->bare || !(f->kinds >> m->kind & 1u))
             continue;
         px_buf_char(out, before);
         before = ',';
@@ -176,11 +181,9 @@ static int get_json(const struct wire_frame *frame, struct wire_msg *m, struct p
     return rc;
 }
 
-/* The coordinator's HELLO, and a request for STATUS, are empty objects. */
 static bool is_bare(const struct wire_msg *m, const struct wire_frame *json)
 {
-    return (m->kind == WIRE_HELLO || m->kind == WIRE_STATUS || m->kind == WIRE_BEAT) &&
-           json->n == 2 && memcmp(json->p, "{}", 2) == 0;
+    return wire_may_be_bare(m->kind) && json->n == 2 && memcmp(json->p, "{}", 2) == 0;
 }
 
 int wire_parse(const struct wire_frame *frames, unsigned n_frames, struct wire_msg *out,
@@ -195,8 +198,8 @@ int wire_parse(const struct wire_frame *frames, unsigned n_frames, struct wire_m
     if (m.kind == WIRE_GET || m.kind == WIRE_PUT)
         return px_fail(err, PX_EUNSUPPORTED, "%s is reserved and not spoken by this version",
                        wire_kind_name(m.kind));
-    bool bare = is_bare(&m, &frames[1]);
-    if (bodies != (bare ? 0 : wire_n_bodies(m.kind)))
+    m.bare = is_bare(&m, &frames[1]);
+    if (bodies != (m.bare ? 0 : wire_n_bodies(m.kind)))
         return px_fail(err, PX_EINPUT, "%s with %u raw frames", wire_kind_name(m.kind), bodies);
     if (frames[1].n > WIRE_JSON_LIMIT)
         return px_fail(err, PX_ELIMIT, "%s with a JSON frame of %zu bytes", wire_kind_name(m.kind),
@@ -205,7 +208,7 @@ int wire_parse(const struct wire_frame *frames, unsigned n_frames, struct wire_m
         if (frames[2 + i].n > WIRE_BODY_LIMIT)
             return px_fail(err, PX_ELIMIT, "%s with a raw frame of %zu bytes",
                            wire_kind_name(m.kind), frames[2 + i].n);
-    if (!bare && get_json(&frames[1], &m, err) != 0) {
+    if (!m.bare && get_json(&frames[1], &m, err) != 0) {
         px_wrap(err, "%s", wire_kind_name(m.kind));
         wire_clear(&m);
         return -1;

@@ -72,6 +72,8 @@ struct wire_msg {
     int64_t held;
     bool retryable;
     bool cancel;
+    bool bare; /* an empty object, no bodies: what the coordinator's HELLO and BEAT and a request
+                  for STATUS are */
     /* raw frames */
     uint8_t *body[WIRE_MAX_BODIES];
     size_t n_body[WIRE_MAX_BODIES];
@@ -91,6 +93,7 @@ extern const struct wire_field wire_fields[];
 extern const unsigned wire_n_fields;
 /* Raw frames that messages of this kind have. */
 unsigned wire_n_bodies(enum wire_kind k);
+bool wire_may_be_bare(enum wire_kind k);
 
 /* ---- encoding ---- */
 void wire_put_header(uint8_t out[WIRE_HEADER], enum wire_kind k);
