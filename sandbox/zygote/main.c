@@ -1,0 +1,127 @@
+/* main.c - proctor-zygote: the nursery. It becomes an unprivileged user, warms the interpreter and
+ * forks a zygote for every request of the supervisor, which holds the other end of descriptor 3. */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "sandbox/jail/confine.h"
+#include "sandbox/zygote/zygote.h"
+
+static void say(int ctl, uint32_t op, int32_t step, int32_t error, const char *text)
+{
+    struct link_msg m = {.op = op, .step = step, .error = error};
+    snprintf(m.text, sizeof m.text, "%s", text);
+    (void)link_send(ctl, &m, NULL, 0);
+}
+
+static int become(const struct link_msg *m)
+{
+    if (geteuid() == 0 &&
+        (m->uid == 0 || setgroups(0, NULL) != 0 || setresgid(m->gid, m->gid, m->gid) != 0 ||
+         setresuid(m->uid, m->uid, m->uid) != 0))
+        return -1;
+    return geteuid() == 0 || getuid() == 0 ? -1 : 0;
+}
+
+/* The interpreter's streams look at 0, 1 and 2 when they are made: 1 and 2 must not be seekable
+ * then, and must go nowhere afterwards. */
+static const char *start_interpreter(void)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC), p[2];
+    if (null < 0 || pipe2(p, O_CLOEXEC) != 0 || dup2(null, 0) < 0 || dup2(p[1], 1) < 0 ||
+        dup2(p[1], 2) < 0)
+        return "no descriptors for the interpreter's streams";
+    const char *wrong = interpreter_start();
+    if (dup2(null, 1) < 0 || dup2(null, 2) < 0)
+        wrong = "no descriptors for the interpreter's streams";
+    close(null);
+    close(p[0]);
+    close(p[1]);
+    return wrong;
+}
+
+static bool seccomp_there(void)
+{
+    uint32_t action = SECCOMP_RET_KILL_PROCESS;
+    return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
+}
+
+static _Noreturn void zygote(int own, int ctl, const struct link_msg *m, bool namespaces)
+{
+    close(own);
+    signal(SIGCHLD, SIG_DFL);
+    PyOS_AfterFork_Child();
+    unsigned layers = 0;
+    if (namespaces) {
+        int step = jail_enter(geteuid(), getegid(), interpreter_stdlib());
+        if (step != 0) {
+            say(ctl, LINK_HELLO, step, errno, jail_step_name(step));
+            _exit(1);
+        }
+        layers |= JAIL_NS;
+    }
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
+        _exit(1);
+    if (!(m->denied & JAIL_LANDLOCK) && jail_landlock_abi() > 0)
+        layers |= JAIL_LANDLOCK;
+    if (!(m->denied & JAIL_SECCOMP) && seccomp_there())
+        layers |= JAIL_SECCOMP;
+    zygote_serve(ctl, layers);
+}
+
+static void spawn(int own, const struct link_msg *m, int ctl)
+{
+    bool namespaces = !(m->denied & JAIL_NS);
+    PyOS_BeforeFork();
+    pid_t pid = namespaces ? jail_clone() : fork();
+    if (pid == 0)
+        zygote(own, ctl, m, namespaces);
+    int error = errno;
+    PyOS_AfterFork_Parent();
+    int pidfd = pid < 0 ? -1 : (int)syscall(SYS_pidfd_open, pid, 0);
+    struct link_msg out = {.op = LINK_SPAWNED, .error = pid < 0 ? error : pidfd < 0 ? errno : 0};
+    (void)link_send(own, &out, &pidfd, pidfd >= 0 ? 1 : 0);
+    if (pidfd >= 0)
+        close(pidfd);
+}
+
+int main(void)
+{
+    int ctl = LINK_CTL_FD;
+    struct link_msg m;
+    int fds[LINK_FDS], n;
+    if (link_recv(ctl, 0, &m, fds, &n) != 1 || m.op != LINK_CONFIG) {
+        fprintf(stderr, "proctor-zygote is started by proctor-tester, not by hand.\n");
+        return 2;
+    }
+    if (become(&m) != 0 || chdir("/") != 0) {
+        say(ctl, LINK_READY, 1, errno, "cannot become an unprivileged user");
+        return 1;
+    }
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    fcntl(ctl, F_SETFD, FD_CLOEXEC);
+    const char *wrong = start_interpreter();
+    if (wrong != NULL) {
+        say(ctl, LINK_READY, 2, EINVAL, wrong);
+        return 1;
+    }
+    signal(SIGCHLD, SIG_IGN); /* zygotes are reaped by the kernel */
+    signal(SIGPIPE, SIG_IGN);
+    say(ctl, LINK_READY, 0, 0, interpreter_version());
+    while (link_recv(ctl, 0, &m, fds, &n) == 1) {
+        if (m.op == LINK_SPAWN && n == 1)
+            spawn(ctl, &m, fds[0]);
+        for (int i = 0; i < n; i++)
+            close(fds[i]);
+    }
+    return 0;
+}
