@@ -75,6 +75,42 @@ $(BIN)/proctor-tester: $(call obj,sandbox/main.c) $(O)/libsandbox.a $(O)/libprot
 	@echo "  LINK $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(call pkg,libs,$(PKGS_sandbox)) $(LDLIBS)
 
+# ---- proctor-zygote: the interpreter, embedded (static and not relocatable where the library is
+# there). Never sanitized: sanitizers reserve address space that its limits forbid. ----
+PY_VERSION := $(call pkg,modversion,python3-embed)
+PY_PREFIX  := $(shell pkg-config --variable=exec_prefix python3-embed 2>/dev/null)
+PY_STDLIB  := $(PY_PREFIX)/lib/python$(PY_VERSION)
+PY_STATIC  := $(firstword $(wildcard $(PY_STDLIB)/config-$(PY_VERSION)-*/libpython$(PY_VERSION).a))
+PY_LIBS    := $(if $(PY_STATIC),$(PY_STATIC) -lexpat -lz -ldl -lutil,$(call pkg,libs,python3-embed))
+ZFLAGS     := -std=c11 -O2 -g $(WARN) $(HARDEN_release) -fno-common -fno-strict-aliasing -fno-pie \
+              $(patsubst -I%,-isystem %,$(call pkg,cflags,python3-embed)) \
+              -DPROCTOR_PYTHON_STDLIB='"$(PY_STDLIB)"'
+ZYGOTE_PARTS := $(ZYGOTE_SRC) sandbox/link.c $(sort $(wildcard sandbox/jail/*.c)) \
+                proto/buf.c proto/mem.c
+zobj = $(patsubst %.c,$(O)/zobj/%.o,$(1))
+
+$(O)/zobj/%.o: %.c
+	@mkdir -p $(@D)
+	@[ -n "$(PY_VERSION)" ] || { echo "proctor-zygote embeds Python, and pkg-config does not know" \
+	    "python3-embed: install libpython3-dev (deploy/install-deps.sh does)" >&2; exit 1; }
+	@echo "  CC   $<"
+	@$(CC) $(CPPFLAGS) $(ZFLAGS) -c -o $@ $<
+
+$(O)/zobj/harness.c: sandbox/zygote/harness.py
+	@mkdir -p $(@D)
+	@{ echo '/* made from $< */'; echo 'const unsigned char harness_py[] = {'; \
+	   od -An -v -tu1 $< | sed 's/[0-9][0-9]*/&,/g'; echo '0};'; \
+	   echo 'const unsigned harness_py_len = sizeof harness_py - 1;'; } >$@
+
+$(O)/zobj/harness.o: $(O)/zobj/harness.c
+	@$(CC) -c -o $@ $<
+
+$(BIN)/proctor-zygote: $(call zobj,$(ZYGOTE_PARTS)) $(O)/zobj/harness.o
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	@$(CC) -no-pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--export-dynamic -o $@ $^ $(PY_LIBS) \
+	    $(LDLIBS)
+
 # ---- compiling ----
 PKG_CFLAGS := $(call pkg,cflags,$(sort $(PKGS_coordinator) $(PKGS_sandbox) $(PKGS_test)))
 

@@ -38,7 +38,8 @@ void interpreter_import(const char *module)
 
 static PyStatus configure(PyConfig *c)
 {
-    static wchar_t *argv[] = {L"main.py"};
+    static wchar_t script[] = L"main.py";
+    static wchar_t *argv[] = {script};
     PyConfig_InitIsolatedConfig(c);
     c->site_import = 0;
     c->install_signal_handlers = 0;
