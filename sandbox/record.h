@@ -17,11 +17,11 @@ enum record_class {
     RECORD_WRONG_ANSWER,
     RECORD_COMPILE_ERROR,
     RECORD_RUNTIME_ERROR,
-    RECORD_MEMORY,    /* the program raised MemoryError and the tests ended by it */
-    RECORD_OUTPUT,    /* a result that is too large */
-    RECORD_DIED,      /* the call channel ended */
-    RECORD_PROTOCOL,  /* bytes that are no answer */
-    RECORD_BAD_TASK,  /* the task itself cannot be run: nothing of the candidate was looked at */
+    RECORD_MEMORY,   /* the program raised MemoryError and the tests ended by it */
+    RECORD_OUTPUT,   /* a result that is too large */
+    RECORD_DIED,     /* the call channel ended */
+    RECORD_PROTOCOL, /* bytes that are no answer */
+    RECORD_BAD_TASK, /* the task itself cannot be run: nothing of the candidate was looked at */
     RECORD_CLASSES
 };
 
@@ -52,5 +52,13 @@ void record_decode(const void *p, size_t n, struct record *out);
 /* Copies n bytes into out[size] as printable text: control bytes become spaces, invalid UTF-8 is
  * replaced, never cut inside a character. */
 void record_text(const void *p, size_t n, char *out, size_t size);
+
+/* The first frame of a script's call channel: 'X' (not compiled), 'M' (ended by an exception) with
+ * the exception's class, or 0 when the bytes are nothing of the kind. Total. */
+char record_begun(const void *p, size_t n, char exception[104]);
+
+/* Does a program's output say the same as what is expected? White space at the ends of the text
+ * and at the ends of lines does not count. */
+bool record_same_output(const char *got, size_t n_got, const char *want, size_t n_want);
 
 #endif

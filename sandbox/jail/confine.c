@@ -121,7 +121,7 @@ static int reset_signals(void)
     struct sigaction def = {.sa_handler = SIG_DFL};
     for (int s = 1; s < NSIG; s++)
         if (s != SIGKILL && s != SIGSTOP)
-            (void)sigaction(s, &def, NULL); /* 32 and 33 belong to libc and are refused */
+            (void)sigaction(s, &def, NULL);         /* 32 and 33 belong to libc and are refused */
     struct sigaction ign = {.sa_handler = SIG_IGN}; /* as every Python program starts */
     sigset_t none;
     sigemptyset(&none);
@@ -163,9 +163,9 @@ static int landlock(const struct confine *c)
         return -1;
     uint64_t read = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
     uint64_t write = all & ~(uint64_t)(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_MAKE_CHAR |
-                                       LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SOCK |
-                                       LANDLOCK_ACCESS_FS_MAKE_SYM | LANDLOCK_ACCESS_FS_MAKE_FIFO |
-                                       LL_IOCTL_DEV);
+                                       LANDLOCK_ACCESS_FS_MAKE_BLOCK |
+                                       LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_SYM |
+                                       LANDLOCK_ACCESS_FS_MAKE_FIFO | LL_IOCTL_DEV);
     static const char *const dirs[] = {"/usr/lib", "/usr/lib64", "/lib", "/lib64",
                                        "/etc/ld.so.cache"};
     int rc = 0;
@@ -178,8 +178,8 @@ static int landlock(const struct confine *c)
             rc = allow_path(rs, c->stdlib, read);
     }
     if (rc == 0)
-        rc = allow_path(rs, "/dev/null", LANDLOCK_ACCESS_FS_READ_FILE |
-                                             LANDLOCK_ACCESS_FS_WRITE_FILE);
+        rc = allow_path(rs, "/dev/null",
+                        LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE);
     if (rc == 0)
         rc = allow_path(rs, "/dev/zero", LANDLOCK_ACCESS_FS_READ_FILE);
     if (rc == 0)

@@ -17,10 +17,10 @@
 #include "sandbox/jail/policy.h"
 
 enum jail_layer {
-    JAIL_NS = 1,        /* user, pid, mount, net, ipc, uts and cgroup namespaces */
+    JAIL_NS = 1, /* user, pid, mount, net, ipc, uts and cgroup namespaces */
     JAIL_LANDLOCK = 2,
     JAIL_SECCOMP = 4,
-    JAIL_NPROC = 8      /* RLIMIT_NPROC counts inside the user namespace: threads are limited */
+    JAIL_NPROC = 8 /* RLIMIT_NPROC counts inside the user namespace: threads are limited */
 };
 
 /* Layers that are not to be tried (PROCTOR_NO_USERNS, PROCTOR_NO_LANDLOCK, PROCTOR_NO_SECCOMP:
@@ -43,14 +43,14 @@ struct confine {
     unsigned layers;
     const char *stdlib;
     enum policy_profile profile;
-    bool scratch;        /* a tmpfs on /w: only with JAIL_NS */
-    int64_t cpu_s;       /* whole seconds: the backstop behind the zygote's clock */
+    bool scratch;  /* a tmpfs on /w: only with JAIL_NS */
+    int64_t cpu_s; /* whole seconds: the backstop behind the zygote's clock */
     int64_t memory_bytes;
 };
 
 /* How far a run got, kept in a page that the zygote shares with its fork. */
 struct confine_stage {
-    int32_t step; /* the step that is being tried; CONFINE_DONE when all are done */
+    int32_t step;  /* the step that is being tried; CONFINE_DONE when all are done */
     int32_t error; /* errno of the step that failed */
 };
 #define CONFINE_DONE 100

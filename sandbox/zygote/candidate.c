@@ -96,8 +96,8 @@ static void put_exception(struct px_buf *b)
     PyObject *cut = text == NULL ? NULL : PyUnicode_Substring(text, 0, EXCEPTION_TEXT);
     PyErr_Clear();
     const char *own = type == NULL ? "?" : ((PyTypeObject *)type)->tp_name;
-    PyObject *all = Py_BuildValue("(OOs)", names != NULL ? names : Py_None,
-                                  cut != NULL ? cut : Py_None, own);
+    PyObject *all =
+        Py_BuildValue("(OOs)", names != NULL ? names : Py_None, cut != NULL ? cut : Py_None, own);
     PyErr_Clear();
     static const struct codec plain;
     if (all == NULL || codec_encode(&plain, all, b) != CODEC_OK)

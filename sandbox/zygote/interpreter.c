@@ -10,11 +10,11 @@
 
 /* What programs of the usual benchmarks import; each costs every fork some pages. */
 static const char *const warm[] = {
-    "math",   "cmath",    "re",       "collections", "heapq",    "itertools",  "functools",
-    "typing", "string",   "random",   "copy",        "operator", "bisect",     "hashlib",
-    "json",   "datetime", "decimal",  "fractions",   "array",    "statistics", "queue",
-    "enum",   "threading", "contextlib", "dataclasses", "struct", "io",        "time",
-    "os",     "sys",      "traceback", "ast",        "types",    "warnings",   "atexit"};
+    "math",   "cmath",     "re",         "collections", "heapq",    "itertools",  "functools",
+    "typing", "string",    "random",     "copy",        "operator", "bisect",     "hashlib",
+    "json",   "datetime",  "decimal",    "fractions",   "array",    "statistics", "queue",
+    "enum",   "threading", "contextlib", "dataclasses", "struct",   "io",         "time",
+    "os",     "sys",       "traceback",  "ast",         "types",    "warnings",   "atexit"};
 
 const char *interpreter_stdlib(void)
 {

@@ -55,14 +55,16 @@ static bool seccomp_there(void)
     return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
 }
 
-static _Noreturn void zygote(int own, int ctl, const struct link_msg *m, bool namespaces)
+/* uid and gid as the nursery saw them: inside the new namespace nobody is mapped yet. */
+static _Noreturn void zygote(int own, int ctl, const struct link_msg *m, bool namespaces, uid_t uid,
+                             gid_t gid)
 {
     close(own);
     signal(SIGCHLD, SIG_DFL);
     PyOS_AfterFork_Child();
     unsigned layers = 0;
     if (namespaces) {
-        int step = jail_enter(geteuid(), getegid(), interpreter_stdlib());
+        int step = jail_enter(uid, gid, interpreter_stdlib());
         if (step != 0) {
             say(ctl, LINK_HELLO, step, errno, jail_step_name(step));
             _exit(1);
@@ -81,10 +83,12 @@ static _Noreturn void zygote(int own, int ctl, const struct link_msg *m, bool na
 static void spawn(int own, const struct link_msg *m, int ctl)
 {
     bool namespaces = !(m->denied & JAIL_NS);
+    uid_t uid = geteuid();
+    gid_t gid = getegid();
     PyOS_BeforeFork();
     pid_t pid = namespaces ? jail_clone() : fork();
     if (pid == 0)
-        zygote(own, ctl, m, namespaces);
+        zygote(own, ctl, m, namespaces, uid, gid);
     int error = errno;
     PyOS_AfterFork_Parent();
     int pidfd = pid < 0 ? -1 : (int)syscall(SYS_pidfd_open, pid, 0);

@@ -51,8 +51,7 @@ static _Noreturn void child(struct zygote *z, const struct link_msg *m, const in
     struct confine c = {.layers = z->layers,
                         .stdlib = interpreter_stdlib(),
                         .scratch = !tests && (z->layers & JAIL_NS),
-                        .profile = !tests && (z->layers & JAIL_NS) ? POLICY_FILES
-                                                                   : POLICY_READONLY,
+                        .profile = !tests && (z->layers & JAIL_NS) ? POLICY_FILES : POLICY_READONLY,
                         .cpu_s = (m->cpu_us + 999999) / 1000000,
                         .memory_bytes = m->memory_bytes};
     if (place_fds(fds, n, tests) != 0) {

@@ -164,7 +164,7 @@ static PyObject *m_finish(PyObject *self, PyObject *args)
     Py_ssize_t n_exception, n_detail;
     if (!PyArg_ParseTuple(args, "is#s#", &class, &exception, &n_exception, &detail, &n_detail))
         end(RECORD_WRONG_ANSWER, "an outcome that cannot be written down");
-    struct record r = {.class = (enum record_class)class, .calls = state.seq};
+    struct record r = {.class = (enum record_class) class, .calls = state.seq};
     snprintf(r.exception, sizeof r.exception, "%.*s", (int)n_exception, exception);
     snprintf(r.detail, sizeof r.detail, "%.*s", (int)n_detail, detail);
     write_record(&r);
@@ -198,9 +198,15 @@ PyObject *tests_module_init(void)
                                     {"setup", m_setup, METH_VARARGS, "What stands for objects."},
                                     {"identity", m_identity, METH_O, "The id of a handle."},
                                     {NULL, NULL, 0, NULL}};
-    static struct PyModuleDef def = {
-        PyModuleDef_HEAD_INIT, "_proctor", "The tests' side of a split run.", -1, methods, NULL,
-        NULL,                  NULL,       NULL};
+    static struct PyModuleDef def = {PyModuleDef_HEAD_INIT,
+                                     "_proctor",
+                                     "The tests' side of a split run.",
+                                     -1,
+                                     methods,
+                                     NULL,
+                                     NULL,
+                                     NULL,
+                                     NULL};
     if (PyType_Ready(&handle_type) != 0)
         return NULL;
     PyObject *m = PyModule_Create(&def);
@@ -208,9 +214,9 @@ PyObject *tests_module_init(void)
         Py_CLEAR(m);
     for (int i = 0; m != NULL && i < RECORD_CLASSES; i++) {
         static const char *const names[RECORD_CLASSES] = {
-            "NONE",          "PASSED", "FAILED_ASSERTION", "WRONG_ANSWER", "COMPILE_ERROR",
-            "RUNTIME_ERROR", "MEMORY", "OUTPUT",           "DIED",         "PROTOCOL",
-            "BAD_TASK"};
+            "NONE",          "PASSED",        "FAILED_ASSERTION", "WRONG_ANSWER",
+            "COMPILE_ERROR", "RUNTIME_ERROR", "MEMORY",           "OUTPUT",
+            "DIED",          "PROTOCOL",      "BAD_TASK"};
         if (PyModule_AddIntConstant(m, names[i], i) != 0)
             Py_CLEAR(m);
     }

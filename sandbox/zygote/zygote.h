@@ -45,8 +45,8 @@ enum frame_kind {
     FRAME_NOT_LOADED = 'M',   /* candidate: exception class and text */
     FRAME_CALL = 'C',         /* tests: (op, target, args, kwargs, keep) */
     FRAME_RESULT = 'R',
-    FRAME_RAISED = 'E',       /* ([class names along the MRO], text, own class) */
-    FRAME_UNUSABLE = 'L'      /* a result that is too big or too deep: reason */
+    FRAME_RAISED = 'E',  /* ([class names along the MRO], text, own class) */
+    FRAME_UNUSABLE = 'L' /* a result that is too big or too deep: reason */
 };
 #define FRAME_HEAD 9 /* u32 length of the body, u8 kind, u32 sequence */
 
