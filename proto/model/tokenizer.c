@@ -12,7 +12,7 @@
 #include "proto/model/gguf_internal.h"
 #include "proto/model/tokenizer_internal.h"
 
-enum { MAX_VOCABULARY = 1 << 22, MAX_ENTRY = 1 << 16 };
+enum { MAX_VOCABULARY = 1 << 22, MAX_ENTRY = 1 << 16, BLOCK = 32 };
 
 void id_push(struct id_list *l, uint32_t id)
 {
@@ -21,7 +21,7 @@ void id_push(struct id_list *l, uint32_t id)
 }
 
 /* Eight bytes at a time; only used inside this process. */
-static uint32_t hash_text(const char *s, size_t n)
+uint32_t token_hash(const char *s, size_t n)
 {
     uint64_t h = n * UINT64_C(0x9e3779b97f4a7c15), w;
     for (; n >= 8; s += 8, n -= 8) {
@@ -37,11 +37,10 @@ static uint32_t hash_text(const char *s, size_t n)
     return (uint32_t)(h >> 32);
 }
 
-int32_t token_find(const struct tokenizer *t, const char *s, size_t n)
+int32_t token_find_hashed(const struct tokenizer *t, const char *s, size_t n, uint32_t hash)
 {
     if (n > t->max_len)
         return -1;
-    uint32_t hash = hash_text(s, n);
     for (uint32_t i = hash & t->slot_mask;; i = (i + 1) & t->slot_mask) {
         uint64_t slot = t->slots[i];
         if (slot == 0)
@@ -56,15 +55,20 @@ int32_t token_find(const struct tokenizer *t, const char *s, size_t n)
     }
 }
 
-static int insert_entry(struct tokenizer *t, uint32_t id, struct px_err *err)
+int32_t token_find(const struct tokenizer *t, const char *s, size_t n)
+{
+    return n > t->max_len ? -1 : token_find_hashed(t, s, n, token_hash(s, n));
+}
+
+static int insert_entry(struct tokenizer *t, uint32_t id, uint32_t hash, struct px_err *err)
 {
     size_t n;
     const char *s = token_text(t, id, &n);
-    int32_t other = token_find(t, s, n);
+    int32_t other = token_find_hashed(t, s, n, hash);
     if (other >= 0)
         return px_fail(err, PX_EINPUT, "the vocabulary's entries %d and %u are both '%.*s'", other,
                        id, (int)(n > 60 ? 60 : n), s);
-    uint32_t hash = hash_text(s, n), i = hash & t->slot_mask;
+    uint32_t i = hash & t->slot_mask;
     while (t->slots[i] != 0)
         i = (i + 1) & t->slot_mask;
     t->slots[i] = (uint64_t)hash << 32 | (id + 1);
@@ -91,27 +95,40 @@ static int measure(const struct gguf *g, const struct gguf_key *k, uint64_t *tot
                                          (unsigned long long)*total);
 }
 
+static int copy_entry(struct tokenizer *t, const struct gguf *g, uint32_t i, struct px_err *err)
+{
+    const char *s;
+    size_t n;
+    char empty[24];
+    if (gguf_array_str(g, "tokenizer.ggml.tokens", i, &s, &n, err) != 0)
+        return -1;
+    if (n == 0) {
+        n = (size_t)snprintf(empty, sizeof empty, "[EMPTY_%u]", i);
+        s = empty;
+    }
+    memcpy(t->text + t->offset[i], s, n);
+    t->offset[i + 1] = t->offset[i] + (uint32_t)n;
+    if (n > t->max_len)
+        t->max_len = (uint32_t)n;
+    return 0;
+}
+
 static int copy_entries(struct tokenizer *t, const struct gguf *g, struct px_err *err)
 {
-    uint32_t at = 0;
-    for (uint32_t i = 0; i < t->n_vocab; i++) {
-        const char *s;
-        size_t n;
-        char empty[24];
-        if (gguf_array_str(g, "tokenizer.ggml.tokens", i, &s, &n, err) != 0)
-            return -1;
-        if (n == 0) {
-            n = (size_t)snprintf(empty, sizeof empty, "[EMPTY_%u]", i);
-            s = empty;
+    uint32_t hashes[BLOCK];
+    for (uint32_t start = 0; start < t->n_vocab; start += BLOCK) {
+        uint32_t n = t->n_vocab - start < BLOCK ? t->n_vocab - start : BLOCK;
+        for (uint32_t k = 0; k < n; k++) {
+            size_t len;
+            if (copy_entry(t, g, start + k, err) != 0)
+                return -1;
+            const char *s = token_text(t, start + k, &len);
+            hashes[k] = token_hash(s, len);
+            token_prefetch(t, hashes[k]);
         }
-        memcpy(t->text + at, s, n);
-        t->offset[i] = at;
-        at += (uint32_t)n;
-        t->offset[i + 1] = at;
-        if (n > t->max_len)
-            t->max_len = (uint32_t)n;
-        if (insert_entry(t, i, err) != 0)
-            return -1;
+        for (uint32_t k = 0; k < n; k++)
+            if (insert_entry(t, start + k, hashes[k], err) != 0)
+                return -1;
     }
     return 0;
 }
@@ -127,7 +144,7 @@ static int load_entries(struct tokenizer *t, const struct gguf *g, struct px_err
     if (measure(g, gguf_find_key(g, "tokenizer.ggml.tokens"), &total, err) != 0)
         return -1;
     uint32_t size = 8;
-    while (size < 2 * n)
+    while (3 * (uint64_t)size < 4 * n)
         size *= 2;
     t->n_vocab = (uint32_t)n;
     t->text = px_xmalloc((size_t)total + 1);

@@ -11,7 +11,7 @@
 #include "proto/mem.h"
 #include "proto/model/tokenizer_internal.h"
 
-enum { SHORT_WORD = 40, NO_RANK = -1 };
+enum { SHORT_WORD = 40, NO_RANK = -1, BLOCK = 32 };
 
 static bool stands_for_itself(unsigned byte)
 {
@@ -85,11 +85,12 @@ static int32_t find_rank(const struct tokenizer *t, uint32_t left, uint32_t righ
 static void insert_merge(struct tokenizer *t, uint32_t rank)
 {
     const struct bpe_merge *m = &t->merges[rank];
-    if (find_rank(t, m->left, m->right) != NO_RANK)
-        return; /* the first one counts */
     uint32_t i = hash_pair(m->left, m->right) & t->merge_mask;
-    while (t->merge_slots[i] != 0)
-        i = (i + 1) & t->merge_mask;
+    for (; t->merge_slots[i] != 0; i = (i + 1) & t->merge_mask) {
+        const struct bpe_merge *other = &t->merges[t->merge_slots[i] - 1];
+        if (other->left == m->left && other->right == m->right)
+            return; /* the first one counts */
+    }
     t->merge_slots[i] = rank + 1;
 }
 
@@ -105,24 +106,67 @@ static int32_t find_near(const struct tokenizer *t, uint32_t guess, const char *
     return token_find(t, s, n);
 }
 
-static int load_merge(struct tokenizer *t, uint32_t rank, const char *s, size_t n, char *joined,
-                      uint32_t *guess, struct px_err *err)
+/* A merge on its way into the table. */
+struct pending {
+    const char *s;
+    size_t n, left; /* bytes of the whole and of the part before the space */
+    uint32_t hash_left, hash_right;
+};
+
+static int read_merge(const struct tokenizer *t, const struct gguf *g, uint32_t rank,
+                      struct pending *p, struct px_err *err)
 {
-    const char *space = n > 1 ? memchr(s + 1, ' ', n - 1) : NULL;
-    if (!space || n > 2 * (size_t)t->max_len + 1)
+    if (gguf_array_str(g, "tokenizer.ggml.merges", rank, &p->s, &p->n, err) != 0)
+        return -1;
+    const char *space = p->n > 1 ? memchr(p->s + 1, ' ', p->n - 1) : NULL;
+    if (!space || p->n > 2 * (size_t)t->max_len + 1)
         return px_fail(err, PX_EINPUT, "merge %u ('%.*s') is not two entries and a space", rank,
-                       (int)(n > 60 ? 60 : n), s);
-    size_t left = (size_t)(space - s), right = n - left - 1;
-    memcpy(joined, s, left);
-    memcpy(joined + left, space + 1, right);
-    int32_t a = token_find(t, s, left), b = token_find(t, space + 1, right);
-    int32_t c = find_near(t, *guess, joined, left + right);
+                       (int)(p->n > 60 ? 60 : p->n), p->s);
+    p->left = (size_t)(space - p->s);
+    p->hash_left = token_hash(p->s, p->left);
+    p->hash_right = token_hash(space + 1, p->n - p->left - 1);
+    token_prefetch(t, p->hash_left);
+    token_prefetch(t, p->hash_right);
+    return 0;
+}
+
+static int resolve_merge(struct tokenizer *t, uint32_t rank, const struct pending *p, char *joined,
+                         uint32_t *guess, struct px_err *err)
+{
+    const char *right = p->s + p->left + 1;
+    size_t n_right = p->n - p->left - 1;
+    memcpy(joined, p->s, p->left);
+    memcpy(joined + p->left, right, n_right);
+    int32_t a = token_find_hashed(t, p->s, p->left, p->hash_left);
+    int32_t b = token_find_hashed(t, right, n_right, p->hash_right);
+    int32_t c = find_near(t, *guess, joined, p->n - 1);
     if (a < 0 || b < 0 || c < 0)
         return px_fail(err, PX_EINPUT, "merge %u ('%.*s') %s that is not in the vocabulary", rank,
-                       (int)(n > 60 ? 60 : n), s, c < 0 ? "makes an entry" : "joins an entry");
+                       (int)(p->n > 60 ? 60 : p->n), p->s,
+                       c < 0 ? "makes an entry" : "joins an entry");
     t->merges[rank] = (struct bpe_merge){(uint32_t)a, (uint32_t)b, (uint32_t)c};
     *guess = (uint32_t)c + 1;
-    insert_merge(t, rank);
+    __builtin_prefetch(&t->merge_slots[hash_pair((uint32_t)a, (uint32_t)b) & t->merge_mask]);
+    return 0;
+}
+
+/* In blocks, each step of a block fetching memory for the next one. */
+static int fill_merges(struct tokenizer *t, const struct gguf *g, struct px_err *err)
+{
+    PX_FREE char *joined = px_xmalloc(2 * (size_t)t->max_len + 2);
+    struct pending pending[BLOCK];
+    uint32_t guess = 256;
+    for (uint32_t start = 0; start < t->n_merges; start += BLOCK) {
+        uint32_t n = t->n_merges - start < BLOCK ? t->n_merges - start : BLOCK;
+        for (uint32_t k = 0; k < n; k++)
+            if (read_merge(t, g, start + k, &pending[k], err) != 0)
+                return -1;
+        for (uint32_t k = 0; k < n; k++)
+            if (resolve_merge(t, start + k, &pending[k], joined, &guess, err) != 0)
+                return -1;
+        for (uint32_t k = 0; k < n; k++)
+            insert_merge(t, start + k);
+    }
     return 0;
 }
 
@@ -133,22 +177,14 @@ static int load_merges(struct tokenizer *t, const struct gguf *g, struct px_err 
         return -1;
     if (n > (1u << 24))
         return px_fail(err, PX_ELIMIT, "%llu merges, at most %u", (unsigned long long)n, 1u << 24);
-    uint32_t size = 8, guess = 256;
-    while (size < 2 * n)
+    uint32_t size = 8;
+    while (3 * (uint64_t)size < 4 * n)
         size *= 2;
     t->n_merges = (uint32_t)n;
     t->merges = px_xmalloc((size_t)(n + 1) * sizeof *t->merges);
     t->merge_slots = px_xcalloc(size, sizeof *t->merge_slots);
     t->merge_mask = size - 1;
-    PX_FREE char *joined = px_xmalloc(2 * (size_t)t->max_len + 2);
-    for (uint32_t i = 0; i < t->n_merges; i++) {
-        const char *s;
-        size_t len;
-        if (gguf_array_str(g, "tokenizer.ggml.merges", i, &s, &len, err) != 0 ||
-            load_merge(t, i, s, len, joined, &guess, err) != 0)
-            return -1;
-    }
-    return 0;
+    return fill_merges(t, g, err);
 }
 
 int bpe_load(struct tokenizer *t, const struct gguf *g, struct px_err *err)

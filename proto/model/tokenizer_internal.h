@@ -56,6 +56,13 @@ struct tokenizer {
 
 /* ---- tokenizer.c ---- */
 int32_t token_find(const struct tokenizer *t, const char *s, size_t n);
+/* The same in two steps: the memory that the second will touch is on its way meanwhile. */
+uint32_t token_hash(const char *s, size_t n);
+static inline void token_prefetch(const struct tokenizer *t, uint32_t hash)
+{
+    __builtin_prefetch(&t->slots[hash & t->slot_mask]);
+}
+int32_t token_find_hashed(const struct tokenizer *t, const char *s, size_t n, uint32_t hash);
 static inline const char *token_text(const struct tokenizer *t, uint32_t id, size_t *len)
 {
     *len = t->offset[id + 1] - t->offset[id];
