@@ -4,7 +4,8 @@
  * 32 values:  w[i] = scale[s] * (u[i] - off) + min[s].  The products that make a scale or a
  * minimum (half-precision number times a small integer) are exact in single precision, so this
  * form loses nothing, and dequantize() and all kernels are built on it.
- * The functions are plain C, compiled once per instruction set by the files that include them. */
+ * Little-endian, as the files are. The functions are plain C, compiled once per instruction set by
+ * the files that include them. */
 #ifndef WORKER_ENGINE_UNPACK_H
 #define WORKER_ENGINE_UNPACK_H
 
@@ -126,8 +127,14 @@ static inline void unpack_fifth(const uint8_t *restrict p, uint8_t *restrict u)
     __m256i *v = (__m256i *)(void *)u;
     _mm256_storeu_si256(v, _mm256_or_si256(_mm256_loadu_si256(v), hi));
 #else
-    for (int j = 0; j < 32; j++)
-        u[j] |= (uint8_t)(((p[j / 8] >> (j % 8)) & 1) << 4);
+    for (int k = 0; k < 4; k++) { /* bit j of a byte to byte j of a word: 0x10 where it is set */
+        uint64_t bit = p[k] * 0x0101010101010101ull & 0x8040201008040201ull;
+        uint64_t fifth = ((bit + 0x7f7f7f7f7f7f7f7full) & 0x8080808080808080ull) >> 3;
+        uint64_t v;
+        memcpy(&v, u + 8 * k, sizeof(v));
+        v |= fifth;
+        memcpy(u + 8 * k, &v, sizeof(v));
+    }
 #endif
 }
 
