@@ -16,9 +16,10 @@ enum chat_template {
     CHAT_CHATML = 1, /* plain ChatML, no default system message */
     CHAT_QWEN2,      /* ChatML with Qwen2.5's default system message */
     CHAT_QWEN3,
-    CHAT_LLAMA3,
-    CHAT_GEMMA2,
-    CHAT_PHI3
+    CHAT_LLAMA3,       /* Llama 3.1 to 3.3 */
+    CHAT_GEMMA2,       /* a system message goes in front of the first user message */
+    CHAT_PHI3,         /* Phi 3.5 */
+    CHAT_CHATML_SYSTEM /* ChatML whose default system message is "You are a helpful assistant." */
 };
 
 struct chat_message {
@@ -30,6 +31,9 @@ struct chat_options {
     bool add_generation_prompt;
     bool enable_thinking; /* Qwen3; default true */
     const char *bos;      /* text of BOS, for templates that write it; may be NULL */
+    const char *eos;      /* text of EOS, the same */
+    const char *date;     /* "21 Nov 2026" for Llama 3; NULL: the template's own constant, so that
+                             a prompt does not change with the day */
 };
 
 const char *chat_template_name(enum chat_template t);
