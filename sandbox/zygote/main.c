@@ -123,6 +123,11 @@ int main(void)
     }
     signal(SIGCHLD, SIG_IGN); /* zygotes are reaped by the kernel */
     signal(SIGPIPE, SIG_IGN);
+    /* a Ctrl-C goes to the whole group: what runs is the supervisor's to end */
+    signal(SIGINT, SIG_IGN);
+    signal(SIGQUIT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
     say(ctl, PACKET_READY, 0, 0, interpreter_version());
     while (packet_recv(ctl, 0, &m, fds, &n) == 1) {
         if (m.op == PACKET_SPAWN && n == 1)
