@@ -85,7 +85,7 @@ PY_LIBS    := $(if $(PY_STATIC),$(PY_STATIC) -lexpat -lz -ldl -lutil,$(call pkg,
 ZFLAGS     := -std=c11 -O2 -g $(WARN) $(HARDEN_release) -fno-common -fno-strict-aliasing -fno-pie \
               $(patsubst -I%,-isystem %,$(call pkg,cflags,python3-embed)) \
               -DPROCTOR_PYTHON_STDLIB='"$(PY_STDLIB)"'
-ZYGOTE_PARTS := $(ZYGOTE_SRC) sandbox/packet.c $(sort $(wildcard sandbox/jail/*.c)) \
+ZYGOTE_PARTS := $(ZYGOTE_SRC) sandbox/link.c $(sort $(wildcard sandbox/jail/*.c)) \
                 proto/buf.c proto/mem.c
 zobj = $(patsubst %.c,$(O)/zobj/%.o,$(1))
 
