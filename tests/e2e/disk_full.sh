@@ -1,0 +1,41 @@
+#!/bin/sh
+# A full disk stops the run with a clear message and exit 3; after space is made the same command
+# goes on and loses nothing.
+. "$(dirname "$0")/lib.sh"
+if ! unshare -rm true 2>/dev/null; then
+    echo "SKIP a full disk: this host gives no mount namespace"
+    done_testing
+fi
+if [ -z "${PROCTOR_IN_NAMESPACE:-}" ]; then
+    PROCTOR_IN_NAMESPACE=1 unshare -rm "$root/tests/e2e/disk_full.sh" "$bin"
+    exit $?
+fi
+mkdir small
+mount -t tmpfs -o size=1m tmpfs small || fail "cannot mount a small file system"
+/usr/bin/python3 - "$root" <<'PY'
+import json, random, sys
+rng = random.Random(1)
+rows = [json.loads(l) for l in open(sys.argv[1] + "/recipes/data/small_numeric.jsonl", encoding="utf-8")]
+with open("recorded.jsonl", "w") as f:
+    for r in rows:
+        noise = "".join(rng.choice("abcdefgh ") for _ in range(40000))
+        f.write(json.dumps({"id": r["id"], "completion": noise + r["answer"]}) + "\n")
+PY
+cat > recipe.yaml <<'Y'
+recipe: full
+models:
+  old: {backend: replay, source: recorded.jsonl}
+stages:
+  - eval: {models: [old], tasks: [small_numeric]}
+Y
+expect 3 "" "$proctor" run recipe.yaml --run small/r --quiet
+grep -qi "space\|full" err.txt || { cat err.txt; fail "the message does not name the full disk"; }
+mount -o remount,size=64m small || fail "cannot enlarge the file system"
+"$proctor" run recipe.yaml --run small/r --quiet >log.txt 2>&1
+[ $? -le 1 ] || { cat log.txt; fail "the run did not go on after space was made"; }
+"$proctor" run recipe.yaml --run fresh --quiet >log.txt 2>&1
+[ $? -le 1 ] || { cat log.txt; fail "the undisturbed run failed"; }
+"$root/tests/e2e/compare_runs.py" small/r fresh || fail "results differ after a full disk"
+checks=$((checks + 2))
+umount -l small
+done_testing
