@@ -69,8 +69,9 @@ def series(rng):
 FAMILIES = [(member, 2), (odd_one, 3), (after, 2), (order, 3), (series, 3)]
 
 
-def make(rng, family=None):
-    fn, _ = family or rng.choices(FAMILIES, [w for _, w in FAMILIES])[0]
+def make(rng, fn=None):
+    """A problem of the family fn, or of any one in FAMILIES."""
+    fn = fn or rng.choices(*zip(*FAMILIES))[0]
     question, choices, right = fn(rng)
     return dict(prompt="Question: %s\nAnswer:" % question, question=question, choices=choices,
                 gold=choices.index(right), answer=" " + right, family=fn.__name__)

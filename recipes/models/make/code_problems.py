@@ -166,8 +166,10 @@ def _argument(rng, kind):
     return "".join(rng.choice("aeiostABSTmnr") for _ in range(rng.randint(5, 9)))
 
 
-def make(rng, family=None):
-    fn, n, _ = family or rng.choices(FAMILIES, [w for _, _, w in FAMILIES])[0]
+def make(rng, fn=None, n=0):
+    """A problem of the family fn with n steps, or of any one in FAMILIES."""
+    if fn is None:
+        fn, n, _ = rng.choices(FAMILIES, [w for _, _, w in FAMILIES])[0]
     params, doc, body = fn(rng, n)
     entry = rng.choice(VERBS) + "_" + rng.choice(NOUNS)
     head = "def %s(%s):" % (entry, ", ".join(p for p, _ in params))

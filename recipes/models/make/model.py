@@ -118,14 +118,20 @@ class Net:
         x = rms(x, self.p["output_norm.weight"], self.s["eps"], 1)
         return project(x, self.p["token_embd.weight"])
 
-    def forward(self, ids):
-        """ids [B,T] -> logits [B,vocab,T]. Rows start at position 0 and are padded at the end."""
+    def forward(self, ids, reused=(), source=None):
+        """ids [B,T] -> logits [B,vocab,T]. Rows start at position 0 and are padded at the end.
+        Layer reuse in one pass: a reused layer adds at position t what it made of position
+        source[b,t]; its keys and values are those of its present input, as with kv project."""
         T = ids.shape[1]
         cos, sin = rotation(self.s, torch.arange(T))
         mask = torch.full((T, T), -1e9).triu(1)
         x = self.embed(ids)
         for i in range(self.s["layers"]):
-            x = self.layer(i, x, cos, sin, mask)
+            y = self.layer(i, x, cos, sin, mask)
+            if i in reused:
+                at = source[:, None].expand(-1, x.shape[1], -1)
+                y = x + (y - x).gather(2, at)
+            x = y
         return self.head(x)
 
 
@@ -150,9 +156,9 @@ def subset_layers(n, name, size):
 
 @torch.no_grad()
 def generate(net, prompts, max_tokens, end, k=1, reused=()):
-    """Greedy answers to lists of ids, all in one batch. Every third decode step (k = 3) computes
-    all layers; on the others a reused layer adds what it added at the last full step, and its keys
-    and values are computed from its current input (mode delta, kv project)."""
+    """Greedy answers to lists of ids, all in one batch. Every k-th decode step computes all layers;
+    on the others a reused layer adds what it added at the last full step, and its keys and values
+    are computed from its current input (mode delta, kv project)."""
     s, B = net.s, len(prompts)
     length = torch.tensor([len(p) for p in prompts])
     P = int(length.max())

@@ -86,8 +86,10 @@ FAMILIES = [(story, 1, 2), (story, 2, 3), (story, 3, 3), (story, 4, 1),
             (compare, 1, 1), (compare, 2, 2), (compare, 3, 1)]
 
 
-def make(rng, family=None):
-    fn, n, _ = family or rng.choices(FAMILIES, [w for _, _, w in FAMILIES])[0]
+def make(rng, fn=None, n=0):
+    """A problem of the family fn with n steps, or of any one in FAMILIES."""
+    if fn is None:
+        fn, n, _ = rng.choices(FAMILIES, [w for _, _, w in FAMILIES])[0]
     text, ask, chain = fn(rng, n)
     return dict(prompt="Question: %s %s\nAnswer:" % (text, ask), question="%s %s" % (text, ask),
                 answer=chain.answer(), value=chain.value, family="%s-%d" % (fn.__name__, n))

@@ -11,7 +11,7 @@ import code_problems
 import numeric_problems
 
 KINDS = {"code": code_problems, "numeric": numeric_problems, "choice": choice_problems}
-SHARE = {"code": 45, "numeric": 40, "choice": 15}
+SHARE = {"code": 44, "numeric": 36, "choice": 20}
 
 
 def is_held_out(prompt):
@@ -29,12 +29,13 @@ def training(seed):
 
 
 def held_out(kind, seed, plan):
-    """For each (family, count) of the plan that many distinct held-out problems."""
+    """For each (family, count) of the plan that many distinct held-out problems, each with the
+    generator that its tests are drawn from."""
     rng = random.Random("%s %d" % (kind, seed))
     seen = set()
     for family, count in plan:
         while count:
-            p = KINDS[kind].make(rng, family)
+            p = KINDS[kind].make(rng, *family)
             if is_held_out(p["prompt"]) and p["prompt"] not in seen:
                 seen.add(p["prompt"])
                 count -= 1
