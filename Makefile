@@ -187,6 +187,7 @@ help:
 	@echo "make              build into $(BIN)"
 	@echo "make install      PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)"
 	@echo "make bench        the measurements of docs/numbers.md"
+	@echo "make bench-engine MODEL=file.gguf  prefill, decode and start-up of one model"
 	@echo "make bench-kernels  the kernels alone: every weight type and instruction set"
 	@echo "make test-chaos   200 kill -9s over every kind of process"
 	@echo "make check-asan   unit tests and fuzz targets under address and undefined sanitizers"
@@ -224,10 +225,16 @@ bench: all
 	@tests/bench/run.sh $(O)
 
 # Needs only the worker's library: kernel work is measured without the rest.
-$(O)/bench/bench_kernels: $(O)/obj/tests/bench/bench_kernels.o $(O)/libworker.a $(O)/libproto.a
+$(O)/bench/bench_kernels $(O)/bench/bench_engine: $(O)/bench/%: $(O)/obj/tests/bench/%.o \
+    $(O)/libworker.a $(O)/libproto.a
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(call pkg,libs,$(PKGS_worker)) $(LDLIBS)
+
+# make bench-engine MODEL=file.gguf
+.PHONY: bench-engine
+bench-engine: $(O)/bench/bench_engine
+	@$(O)/bench/bench_engine $(MODEL)
 
 .PHONY: bench-kernels
 bench-kernels: $(O)/bench/bench_kernels
