@@ -82,10 +82,11 @@ PY_PREFIX  := $(shell pkg-config --variable=exec_prefix python3-embed 2>/dev/nul
 PY_STDLIB  := $(PY_PREFIX)/lib/python$(PY_VERSION)
 PY_STATIC  := $(firstword $(wildcard $(PY_STDLIB)/config-$(PY_VERSION)-*/libpython$(PY_VERSION).a))
 PY_LIBS    := $(if $(PY_STATIC),$(PY_STATIC) -lexpat -lz -ldl -lutil,$(call pkg,libs,python3-embed))
-ZFLAGS     := -std=c11 -O2 -g $(WARN) $(HARDEN_release) -fno-common -fno-strict-aliasing -fno-pie \
+ZFLAGS     := -std=c11 -O2 -g $(WARN) $(HARDEN_release) -fno-common -fno-strict-aliasing -fPIE \
               $(patsubst -I%,-isystem %,$(call pkg,cflags,python3-embed)) \
               -DPROCTOR_PYTHON_STDLIB='"$(PY_STDLIB)"'
-ZYGOTE_PARTS := $(ZYGOTE_SRC) sandbox/link.c $(sort $(wildcard sandbox/jail/*.c)) \
+ZYGOTE_PARTS := $(ZYGOTE_SRC) sandbox/packet.c sandbox/scan.c \
+                $(sort $(wildcard sandbox/jail/*.c)) \
                 proto/buf.c proto/mem.c
 zobj = $(patsubst %.c,$(O)/zobj/%.o,$(1))
 
@@ -111,8 +112,16 @@ $(BIN)/proctor-zygote: $(call zobj,$(ZYGOTE_PARTS)) $(O)/zobj/harness.o
 	@$(CC) -no-pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--export-dynamic -o $@ $^ $(PY_LIBS) \
 	    $(LDLIBS)
 
+# The codec alone, for its unit test.
+PKGS_zygote := python3-embed
+$(O)/libzygote.a: $(call zobj,sandbox/zygote/codec.c sandbox/scan.c)
+	@rm -f $@
+	@ar rcs $@ $^
+$(filter $(O)/tests/zygote/%,$(patsubst tests/unit/%.c,$(O)/tests/%,$(wildcard tests/unit/zygote/*.c))): $(O)/libzygote.a
+
 # ---- compiling ----
-PKG_CFLAGS := $(call pkg,cflags,$(sort $(PKGS_coordinator) $(PKGS_sandbox) $(PKGS_test)))
+PKG_CFLAGS := $(call pkg,cflags,$(sort $(PKGS_coordinator) $(PKGS_sandbox) $(PKGS_test))) \
+              $(patsubst -I%,-isystem %,$(call pkg,cflags,$(PKGS_zygote)))
 
 # Kernels for one instruction set each, chosen at run time; the same bits from all of them.
 ISA_avx2   := -mavx2 -mfma -mf16c

@@ -17,10 +17,8 @@
 #include <stdint.h>
 
 #include "proto/buf.h"
+#include "sandbox/scan.h"
 
-#define CODEC_DEPTH 200
-#define CODEC_NODES 500000
-#define CODEC_INT_BYTES (1u << 20)
 #define CODEC_ANSWER_BYTES (8u << 20)
 #define CODEC_REQUEST_BYTES (64u << 20)
 
@@ -43,8 +41,5 @@ enum codec_result codec_encode(const struct codec *c, PyObject *o, struct px_buf
 
 /* A new reference, or NULL with ValueError set: the bytes are not a message of this codec. */
 PyObject *codec_decode(const struct codec *c, const void *p, size_t n);
-
-/* The check alone: NULL when p[0, n) is one well-formed value, else what is wrong with it. */
-const char *codec_scan(const void *p, size_t n);
 
 #endif

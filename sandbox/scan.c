@@ -1,5 +1,7 @@
 /* scan.c - checks a message of the codec without making any object. */
-#include "sandbox/zygote/codec.h"
+#include "sandbox/scan.h"
+
+#include "proto/buf.h"
 
 struct scan {
     struct px_reader r;
