@@ -1,10 +1,17 @@
 #!/bin/sh
 # The shipped problem sets agree with themselves and with their task files: reference programs pass
 # their tests, chains of sums are right, the right choice is one of the choices, digests and row
-# counts match, and every problem is one that training never saw. Needs Debian's python3 only.
+# counts match, every problem is one that training never saw, and the generator writes the same
+# files again. Needs Debian's python3 only.
 set -eu
 cd "$(dirname "$0")/../.."
-exec /usr/bin/python3 -B - <<'PY'
+again=$(mktemp -d)
+trap 'rm -rf "$again"' EXIT
+/usr/bin/python3 -B recipes/models/make/make_sets.py --out "$again"
+for f in small_code small_numeric small_choice; do
+    cmp "$again/$f.jsonl" "recipes/data/$f.jsonl"
+done
+/usr/bin/python3 -B - <<'PY'
 import hashlib
 import json
 import re
