@@ -24,7 +24,7 @@ static const char help[] =
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
-} commands[] = {{"judge", judge_main}};
+} commands[] = {{"judge", judge_main}, {"doctor", doctor_main}};
 
 int main(int argc, char **argv)
 {
@@ -37,6 +37,8 @@ int main(int argc, char **argv)
         return 0;
     }
     px_log_init("tester");
+    if (strncmp(argv[1], "--", 2) == 0)
+        return session_main(argc, argv);
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].run(argc - 1, argv + 1);

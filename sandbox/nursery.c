@@ -44,7 +44,7 @@ static void stop(struct nursery *n)
 }
 
 /* Waits for one packet of kind op. 1, or 0 with err. */
-static int await(int fd, uint32_t op, int ms, struct link_msg *m, int *got_fd, struct px_err *err)
+static int await(int fd, uint32_t op, int ms, struct packet_msg *m, int *got_fd, struct px_err *err)
 {
     struct pollfd p = {.fd = fd, .events = POLLIN};
     int64_t end = clk_now_us() + ms * 1000LL;
@@ -54,8 +54,8 @@ static int await(int fd, uint32_t op, int ms, struct link_msg *m, int *got_fd, s
     while (rc < 0 && errno == EINTR);
     if (rc <= 0)
         return px_fail(err, PX_ETIMEOUT, "proctor-zygote did not answer within %d ms", ms);
-    int fds[LINK_FDS], n;
-    rc = link_recv(fd, MSG_DONTWAIT, m, fds, &n);
+    int fds[PACKET_FDS], n;
+    rc = packet_recv(fd, MSG_DONTWAIT, m, fds, &n);
     for (int i = got_fd != NULL ? 1 : 0; rc == 1 && i < n; i++)
         close(fds[i]);
     if (got_fd != NULL)
@@ -84,8 +84,8 @@ static int launch(struct nursery *n, struct px_err *err)
     sigemptyset(&none);
     posix_spawn_file_actions_init(&acts);
     posix_spawnattr_init(&attr);
-    posix_spawn_file_actions_adddup2(&acts, pair[1], LINK_CTL_FD);
-    posix_spawn_file_actions_addclosefrom_np(&acts, LINK_CTL_FD + 1);
+    posix_spawn_file_actions_adddup2(&acts, pair[1], PACKET_CTL_FD);
+    posix_spawn_file_actions_addclosefrom_np(&acts, PACKET_CTL_FD + 1);
     posix_spawnattr_setsigmask(&attr, &none);
     posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
     int rc = posix_spawn(&n->pid, path, &acts, &attr, argv, envp);
@@ -103,12 +103,12 @@ static int launch(struct nursery *n, struct px_err *err)
 
 static int start(struct nursery *n, struct px_err *err)
 {
-    struct link_msg m = {.op = LINK_CONFIG, .uid = RUN_AS, .gid = RUN_AS, .denied = n->denied};
+    struct packet_msg m = {.op = PACKET_CONFIG, .uid = RUN_AS, .gid = RUN_AS, .denied = n->denied};
     if (launch(n, err) != 0)
         return -1;
-    if (link_send(n->ctl, &m, NULL, 0) != 0)
+    if (packet_send(n->ctl, &m, NULL, 0) != 0)
         return px_fail_errno(err, "cannot speak to proctor-zygote");
-    if (await(n->ctl, LINK_READY, 20000, &m, NULL, err) != 0)
+    if (await(n->ctl, PACKET_READY, 20000, &m, NULL, err) != 0)
         return -1;
     if (m.step != 0)
         return px_fail(err, PX_EIO, "proctor-zygote: %.60s (%s)", m.text, strerror(m.error));
@@ -148,10 +148,10 @@ static int try_spawn(struct nursery *n, unsigned denied, struct zygote_end *out,
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
         return px_fail_errno(err, "cannot make a socket pair for a zygote");
     struct zygote_end z = {.ctl = pair[0], .pidfd = -1};
-    struct link_msg m = {.op = LINK_SPAWN, .denied = denied};
-    int rc = link_send(n->ctl, &m, &pair[1], 1);
+    struct packet_msg m = {.op = PACKET_SPAWN, .denied = denied};
+    int rc = packet_send(n->ctl, &m, &pair[1], 1);
     close(pair[1]);
-    if (rc != 0 || await(n->ctl, LINK_SPAWNED, 20000, &m, &z.pidfd, err) != 0) {
+    if (rc != 0 || await(n->ctl, PACKET_SPAWNED, 20000, &m, &z.pidfd, err) != 0) {
         zygote_end_close(&z);
         return rc == 0 ? -1 : px_fail_errno(err, "cannot speak to proctor-zygote");
     }
@@ -160,7 +160,7 @@ static int try_spawn(struct nursery *n, unsigned denied, struct zygote_end *out,
         zygote_end_close(&z);
         return px_fail(err, PX_EIO, "cannot make a zygote: %s", strerror(m.error));
     }
-    if (cloned && await(z.ctl, LINK_HELLO, 20000, &m, NULL, err) != 0) {
+    if (cloned && await(z.ctl, PACKET_HELLO, 20000, &m, NULL, err) != 0) {
         zygote_end_close(&z);
         return -1;
     }

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "proto/err.h"
-#include "sandbox/link.h"
+#include "sandbox/packet.h"
 
 struct nursery;
 

@@ -28,7 +28,7 @@ struct end { /* one of the two processes */
     int64_t kill_by_us;
     bool broken; /* the zygote must be replaced */
     bool lost;   /* it ended although nobody killed it */
-    struct link_msg exit;
+    struct packet_msg exit;
 };
 
 struct run {
@@ -149,20 +149,20 @@ static int send_run(struct run *r, struct end *e, enum run_mode mode, const int 
 {
     const struct run_limits *l = &r->program->limits;
     bool tests = mode == RUN_TESTS;
-    struct link_msg m = {.op = LINK_RUN,
-                         .run = r->id,
-                         .mode = mode,
-                         .warm_unittest = tests && r->program->unittest,
-                         .cpu_us = l->cpu_us + (tests ? TESTS_EXTRA_CPU_US : 0),
-                         .memory_bytes = tests ? TESTS_MEMORY : l->memory_bytes};
+    struct packet_msg m = {.op = PACKET_RUN,
+                           .run = r->id,
+                           .mode = mode,
+                           .warm_unittest = tests && r->program->unittest,
+                           .cpu_us = l->cpu_us + (tests ? TESTS_EXTRA_CPU_US : 0),
+                           .memory_bytes = tests ? TESTS_MEMORY : l->memory_bytes};
     if (watch_fd(r, e->zygote->ctl, tests ? SOURCE_TESTS : SOURCE_CANDIDATE) != 0)
         return -1;
     e->active = true;
     e->zygote->runs++;
-    return link_send(e->zygote->ctl, &m, fds, n);
+    return packet_send(e->zygote->ctl, &m, fds, n);
 }
 
-static int start_processes(struct run *r, int theirs[LINK_FDS + 2])
+static int start_processes(struct run *r, int theirs[PACKET_FDS + 2])
 {
     const struct program *p = r->program;
     const struct run_case *c = p->script ? &p->cases[r->at_case] : NULL;
@@ -200,8 +200,8 @@ static void reset_end(struct end *e, struct zygote_end *z)
 static int start_case(struct run *r, int64_t now_us)
 {
     static uint64_t next_id;
-    int theirs[LINK_FDS + 2];
-    for (size_t i = 0; i < LINK_FDS + 2; i++)
+    int theirs[PACKET_FDS + 2];
+    for (size_t i = 0; i < PACKET_FDS + 2; i++)
         theirs[i] = -1;
     r->id = ++next_id;
     reset_end(&r->ends[0], r->ends[0].zygote);
@@ -217,7 +217,7 @@ static int start_case(struct run *r, int64_t now_us)
     r->n_tail = 0;
     int rc = start_processes(r, theirs);
     int saved = errno;
-    for (size_t i = 0; i < LINK_FDS + 2; i++)
+    for (size_t i = 0; i < PACKET_FDS + 2; i++)
         close_fd(&theirs[i]);
     errno = saved;
     return rc;
@@ -256,9 +256,9 @@ static void end_kill(struct run *r, struct end *e, int64_t now_us)
 {
     if (!e->active || e->exited || e->kill_sent)
         return;
-    struct link_msg m = {.op = LINK_KILL, .run = r->id};
+    struct packet_msg m = {.op = PACKET_KILL, .run = r->id};
     e->kill_sent = true;
-    e->kill_by_us = link_send(e->zygote->ctl, &m, NULL, 0) == 0 ? now_us + KILL_US : now_us;
+    e->kill_by_us = packet_send(e->zygote->ctl, &m, NULL, 0) == 0 ? now_us + KILL_US : now_us;
 }
 
 static void drain_output(struct run *r, int *fd, bool is_err)
@@ -439,18 +439,18 @@ static void judge_wall(struct run *r, int64_t now_us)
 
 static void on_packet(struct run *r, struct end *e, int64_t now_us)
 {
-    struct link_msg m;
-    int fds[LINK_FDS], n;
-    int rc = link_recv(e->zygote->ctl, MSG_DONTWAIT, &m, fds, &n);
+    struct packet_msg m;
+    int fds[PACKET_FDS], n;
+    int rc = packet_recv(e->zygote->ctl, MSG_DONTWAIT, &m, fds, &n);
     if (rc < 0 && errno == EAGAIN)
         return;
     if (rc != 1) {
         e->exited = e->broken = true;
         e->lost = !e->kill_sent;
-    } else if (m.op == LINK_EXITED && m.run == r->id) {
+    } else if (m.op == PACKET_EXITED && m.run == r->id) {
         e->exit = m;
         e->exited = true;
-    } else if (m.op == LINK_PEEKED && m.run == r->id && n == 1 && r->peeking) {
+    } else if (m.op == PACKET_PEEKED && m.run == r->id && n == 1 && r->peeking) {
         double waited = runqueue_of(fds[0]);
         if (waited > r->runqueue_s)
             r->runqueue_s = waited;
@@ -507,8 +507,8 @@ static void wall_is_up(struct run *r, int64_t now_us)
     r->peek_by_us = now_us + PEEK_US;
     for (int i = 0; i < 2; i++) {
         struct end *e = &r->ends[i];
-        struct link_msg m = {.op = LINK_PEEK, .run = r->id};
-        if (e->active && !e->exited && link_send(e->zygote->ctl, &m, NULL, 0) == 0)
+        struct packet_msg m = {.op = PACKET_PEEK, .run = r->id};
+        if (e->active && !e->exited && packet_send(e->zygote->ctl, &m, NULL, 0) == 0)
             r->peeks++;
     }
     if (r->peeks == 0)

@@ -92,15 +92,15 @@ static const uint16_t killed[] = {SYS_ptrace,
                                   SYS_kcmp,
                                   SYS_swapon,
                                   SYS_swapoff,
-                                  SYS_reboot};
+                                  SYS_reboot,
+                                  SYS_execve,
+                                  SYS_execveat};
 
 #define N_OF(a) (sizeof(a) / sizeof(a)[0])
 
 static const struct policy_rule special[] = {
     {.nr = SYS_clone3, .kind = RULE_ERRNO, .err = ENOSYS}, /* libc falls back to clone */
     {.nr = SYS_openat2, .kind = RULE_ERRNO, .err = ENOSYS},
-    {.nr = SYS_execve, .kind = RULE_ERRNO, .err = EACCES},
-    {.nr = SYS_execveat, .kind = RULE_ERRNO, .err = EACCES},
     {.nr = SYS_socket, .kind = RULE_ERRNO, .err = EACCES},
     {.nr = SYS_connect, .kind = RULE_ERRNO, .err = EACCES},
     {.nr = SYS_bind, .kind = RULE_ERRNO, .err = EACCES},

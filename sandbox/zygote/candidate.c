@@ -54,7 +54,7 @@ static void send_frame(struct px_buf *b, char kind, uint32_t seq)
     px_store_u32(b->data, (uint32_t)(b->len - FRAME_HEAD));
     b->data[4] = (uint8_t)kind;
     px_store_u32(b->data + 5, seq);
-    if (!link_write_all(FD_CHANNEL, b->data, b->len))
+    if (!packet_write_all(FD_CHANNEL, b->data, b->len))
         _exit(1);
 }
 
@@ -278,12 +278,12 @@ static void put_result(struct candidate *c, PyObject *r, PyObject *request, bool
 static PyObject *receive(struct candidate *c, uint32_t *seq)
 {
     uint8_t head[FRAME_HEAD];
-    if (!link_read_all(FD_CHANNEL, head, sizeof head))
+    if (!packet_read_all(FD_CHANNEL, head, sizeof head))
         _exit(0);
     uint32_t n = px_load_u32(head);
     *seq = px_load_u32(head + 5);
     char *body = n > CODEC_REQUEST_BYTES ? NULL : malloc((size_t)n + 1);
-    if (body == NULL || !link_read_all(FD_CHANNEL, body, n))
+    if (body == NULL || !packet_read_all(FD_CHANNEL, body, n))
         _exit(0);
     struct codec codec = {.context = c, .object_of = object_of};
     PyObject *request = codec_decode(&codec, body, n);

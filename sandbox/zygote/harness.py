@@ -180,8 +180,16 @@ def is_exception(node, known):
 
 
 def bind_reference(source, ns):
-    """Every top-level function and class of the reference solution becomes a stub."""
+    """Every top-level function and class of the reference solution becomes a stub.
+
+    Its imports are made here too: tests written beside it use them.
+    """
     for node in ast.parse(source).body:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            try:
+                exec(compile(ast.Module([node], []), "<imports>", "exec"), ns)
+            except ImportError:
+                pass
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             ns[node.name] = stub(node.name)
         elif isinstance(node, ast.ClassDef) and is_exception(node, LOCAL):

@@ -18,12 +18,12 @@
 
 static void say(int ctl, uint32_t op, int32_t step, int32_t error, const char *text)
 {
-    struct link_msg m = {.op = op, .step = step, .error = error};
+    struct packet_msg m = {.op = op, .step = step, .error = error};
     snprintf(m.text, sizeof m.text, "%s", text);
-    (void)link_send(ctl, &m, NULL, 0);
+    (void)packet_send(ctl, &m, NULL, 0);
 }
 
-static int become(const struct link_msg *m)
+static int become(const struct packet_msg *m)
 {
     if (geteuid() == 0 &&
         (m->uid == 0 || setgroups(0, NULL) != 0 || setresgid(m->gid, m->gid, m->gid) != 0 ||
@@ -56,8 +56,8 @@ static bool seccomp_there(void)
 }
 
 /* uid and gid as the nursery saw them: inside the new namespace nobody is mapped yet. */
-static _Noreturn void zygote(int own, int ctl, const struct link_msg *m, bool namespaces, uid_t uid,
-                             gid_t gid)
+static _Noreturn void zygote(int own, int ctl, const struct packet_msg *m, bool namespaces,
+                             uid_t uid, gid_t gid)
 {
     close(own);
     signal(SIGCHLD, SIG_DFL);
@@ -66,7 +66,7 @@ static _Noreturn void zygote(int own, int ctl, const struct link_msg *m, bool na
     if (namespaces) {
         int step = jail_enter(uid, gid, interpreter_stdlib());
         if (step != 0) {
-            say(ctl, LINK_HELLO, step, errno, jail_step_name(step));
+            say(ctl, PACKET_HELLO, step, errno, jail_step_name(step));
             _exit(1);
         }
         layers |= JAIL_NS;
@@ -80,7 +80,7 @@ static _Noreturn void zygote(int own, int ctl, const struct link_msg *m, bool na
     zygote_serve(ctl, layers);
 }
 
-static void spawn(int own, const struct link_msg *m, int ctl)
+static void spawn(int own, const struct packet_msg *m, int ctl)
 {
     bool namespaces = !(m->denied & JAIL_NS);
     uid_t uid = geteuid();
@@ -92,37 +92,45 @@ static void spawn(int own, const struct link_msg *m, int ctl)
     int error = errno;
     PyOS_AfterFork_Parent();
     int pidfd = pid < 0 ? -1 : (int)syscall(SYS_pidfd_open, pid, 0);
-    struct link_msg out = {.op = LINK_SPAWNED, .error = pid < 0 ? error : pidfd < 0 ? errno : 0};
-    (void)link_send(own, &out, &pidfd, pidfd >= 0 ? 1 : 0);
+    struct packet_msg out = {.op = PACKET_SPAWNED,
+                             .error = pid < 0     ? error
+                                      : pidfd < 0 ? errno
+                                                  : 0};
+    (void)packet_send(own, &out, &pidfd, pidfd >= 0 ? 1 : 0);
     if (pidfd >= 0)
         close(pidfd);
 }
 
 int main(void)
 {
-    int ctl = LINK_CTL_FD;
-    struct link_msg m;
-    int fds[LINK_FDS], n;
-    if (link_recv(ctl, 0, &m, fds, &n) != 1 || m.op != LINK_CONFIG) {
+    int ctl = PACKET_CTL_FD;
+    struct packet_msg m;
+    int fds[PACKET_FDS], n;
+    if (packet_recv(ctl, 0, &m, fds, &n) != 1 || m.op != PACKET_CONFIG) {
         fprintf(stderr, "proctor-zygote is started by proctor-tester, not by hand.\n");
         return 2;
     }
     if (become(&m) != 0 || chdir("/") != 0) {
-        say(ctl, LINK_READY, 1, errno, "cannot become an unprivileged user");
+        say(ctl, PACKET_READY, 1, errno, "cannot become an unprivileged user");
         return 1;
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     fcntl(ctl, F_SETFD, FD_CLOEXEC);
     const char *wrong = start_interpreter();
     if (wrong != NULL) {
-        say(ctl, LINK_READY, 2, EINVAL, wrong);
+        say(ctl, PACKET_READY, 2, EINVAL, wrong);
         return 1;
     }
     signal(SIGCHLD, SIG_IGN); /* zygotes are reaped by the kernel */
     signal(SIGPIPE, SIG_IGN);
-    say(ctl, LINK_READY, 0, 0, interpreter_version());
-    while (link_recv(ctl, 0, &m, fds, &n) == 1) {
-        if (m.op == LINK_SPAWN && n == 1)
+    /* a Ctrl-C goes to the whole group: what runs is the supervisor's to end */
+    signal(SIGINT, SIG_IGN);
+    signal(SIGQUIT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
+    say(ctl, PACKET_READY, 0, 0, interpreter_version());
+    while (packet_recv(ctl, 0, &m, fds, &n) == 1) {
+        if (m.op == PACKET_SPAWN && n == 1)
             spawn(ctl, &m, fds[0]);
         for (int i = 0; i < n; i++)
             close(fds[i]);

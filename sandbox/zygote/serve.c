@@ -35,7 +35,7 @@ static int place_fds(const int *fds, int n, bool tests)
     static const int candidate_at[] = {FD_SOURCE, FD_CHANNEL, 0, 1, 2};
     static const int tests_at[] = {FD_SOURCE, FD_CHANNEL, FD_VERDICT};
     const int *at = tests ? tests_at : candidate_at;
-    int high[LINK_FDS];
+    int high[PACKET_FDS];
     for (int i = 0; i < n; i++)
         if ((high[i] = fcntl(fds[i], F_DUPFD, 32)) < 0)
             return -1;
@@ -45,7 +45,7 @@ static int place_fds(const int *fds, int n, bool tests)
     return (int)syscall(SYS_close_range, tests ? FD_VERDICT + 1 : FD_SOURCE + 1, ~0u, 0);
 }
 
-static _Noreturn void child(struct zygote *z, const struct link_msg *m, const int *fds, int n)
+static _Noreturn void child(struct zygote *z, const struct packet_msg *m, const int *fds, int n)
 {
     bool tests = m->mode == RUN_TESTS;
     struct confine c = {.layers = z->layers,
@@ -88,26 +88,26 @@ static void end_run(const struct zygote *z, pid_t pid)
 /* Answers one packet during a run; false when the supervisor is gone. */
 static bool during_run(struct zygote *z, uint64_t run, pid_t pid, int pidfd)
 {
-    struct link_msg m;
-    int fds[LINK_FDS], n;
-    int rc = link_recv(z->ctl, MSG_DONTWAIT, &m, fds, &n);
+    struct packet_msg m;
+    int fds[PACKET_FDS], n;
+    int rc = packet_recv(z->ctl, MSG_DONTWAIT, &m, fds, &n);
     for (int i = 0; rc == 1 && i < n; i++)
         close(fds[i]);
     if (rc < 0 && errno == EAGAIN)
         return true;
     if (rc != 1)
         return false;
-    if (m.op == LINK_KILL && m.run == run) {
+    if (m.op == PACKET_KILL && m.run == run) {
         end_run(z, pid);
-    } else if (m.op == LINK_PEEK && m.run == run) {
-        struct link_msg out = {.op = LINK_PEEKED, .run = run};
-        (void)link_send(z->ctl, &out, &pidfd, 1);
+    } else if (m.op == PACKET_PEEK && m.run == run) {
+        struct packet_msg out = {.op = PACKET_PEEKED, .run = run};
+        (void)packet_send(z->ctl, &out, &pidfd, 1);
     }
     return true;
 }
 
 /* Waits for the fork's end, ending it when its CPU time is used up. */
-static bool watch(struct zygote *z, const struct link_msg *m, pid_t pid, int pidfd, bool *limited)
+static bool watch(struct zygote *z, const struct packet_msg *m, pid_t pid, int pidfd, bool *limited)
 {
     for (;;) {
         int64_t left = m->cpu_us - cpu_used_us(pid);
@@ -130,7 +130,7 @@ static bool watch(struct zygote *z, const struct link_msg *m, pid_t pid, int pid
     }
 }
 
-static void reap(const struct zygote *z, pid_t pid, struct link_msg *out)
+static void reap(const struct zygote *z, pid_t pid, struct packet_msg *out)
 {
     struct rusage u;
     int status = 0;
@@ -146,9 +146,9 @@ static void reap(const struct zygote *z, pid_t pid, struct link_msg *out)
     out->rss_bytes = (uint64_t)u.ru_maxrss * 1024u;
 }
 
-static void run(struct zygote *z, const struct link_msg *m, int *fds, int n)
+static void run(struct zygote *z, const struct packet_msg *m, int *fds, int n)
 {
-    struct link_msg out = {.op = LINK_EXITED, .run = m->run};
+    struct packet_msg out = {.op = PACKET_EXITED, .run = m->run};
     if (m->mode == RUN_TESTS)
         tests_prepare();
     if (m->warm_unittest)
@@ -167,7 +167,7 @@ static void run(struct zygote *z, const struct link_msg *m, int *fds, int n)
         out.error = errno;
         if (pid > 0)
             reap(z, pid, &out);
-        (void)link_send(z->ctl, &out, NULL, 0);
+        (void)packet_send(z->ctl, &out, NULL, 0);
         return;
     }
     bool limited = false;
@@ -179,7 +179,7 @@ static void run(struct zygote *z, const struct link_msg *m, int *fds, int n)
     out.cpu_limited = limited;
     out.step = z->stage->step;
     out.error = z->stage->error;
-    (void)link_send(z->ctl, &out, NULL, 0);
+    (void)packet_send(z->ctl, &out, NULL, 0);
 }
 
 /* Do threads still start under the limit? Where the kernel counts per user on the whole host
@@ -231,12 +231,12 @@ _Noreturn void zygote_serve(int ctl, unsigned layers)
     z.stage = page;
     if ((layers & JAIL_NS) && thread_limit_works())
         z.layers |= JAIL_NPROC;
-    struct link_msg m = {.op = LINK_HELLO, .layers = z.layers};
-    if (link_send(ctl, &m, NULL, 0) != 0)
+    struct packet_msg m = {.op = PACKET_HELLO, .layers = z.layers};
+    if (packet_send(ctl, &m, NULL, 0) != 0)
         _exit(1);
-    int fds[LINK_FDS], n;
-    while (link_recv(ctl, 0, &m, fds, &n) == 1) {
-        if (m.op == LINK_RUN && n == (m.mode == RUN_TESTS ? 3 : 5)) {
+    int fds[PACKET_FDS], n;
+    while (packet_recv(ctl, 0, &m, fds, &n) == 1) {
+        if (m.op == PACKET_RUN && n == (m.mode == RUN_TESTS ? 3 : 5)) {
             run(&z, &m, fds, n);
             continue;
         }

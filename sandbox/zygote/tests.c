@@ -66,7 +66,7 @@ static _Noreturn void write_record(const struct record *r)
     struct px_buf b;
     px_buf_init(&b, RECORD_BYTES);
     record_encode(r, &b);
-    _exit(link_write_all(FD_VERDICT, b.data, b.len) ? 0 : 1);
+    _exit(packet_write_all(FD_VERDICT, b.data, b.len) ? 0 : 1);
 }
 
 static _Noreturn void end(enum record_class class, const char *detail)
@@ -80,7 +80,7 @@ static _Noreturn void end(enum record_class class, const char *detail)
 static uint8_t receive(uint32_t seq, char **body, uint32_t *n)
 {
     uint8_t head[FRAME_HEAD];
-    if (!link_read_all(FD_CHANNEL, head, sizeof head))
+    if (!packet_read_all(FD_CHANNEL, head, sizeof head))
         end(RECORD_DIED, "the program's process ended");
     *n = px_load_u32(head);
     if (*n > CODEC_ANSWER_BYTES || px_load_u32(head + 5) != seq)
@@ -88,7 +88,7 @@ static uint8_t receive(uint32_t seq, char **body, uint32_t *n)
     *body = malloc((size_t)*n + 1);
     if (*body == NULL)
         end(RECORD_OUTPUT, "a result that does not fit into memory");
-    if (!link_read_all(FD_CHANNEL, *body, *n))
+    if (!packet_read_all(FD_CHANNEL, *body, *n))
         end(RECORD_DIED, "the program's process ended inside an answer");
     return head[4];
 }
@@ -113,7 +113,7 @@ static PyObject *m_begin(PyObject *self, PyObject *none)
     char *body;
     uint32_t n;
     uint8_t kind = receive(0, &body, &n);
-    if (!link_write_all(FD_VERDICT, "M", 1))
+    if (!packet_write_all(FD_VERDICT, "M", 1))
         _exit(1);
     if (kind != FRAME_READY && kind != FRAME_NOT_COMPILED && kind != FRAME_NOT_LOADED)
         end(RECORD_PROTOCOL, "the program wrote on its call channel");
@@ -139,7 +139,7 @@ static PyObject *m_rpc(PyObject *self, PyObject *args)
     px_store_u32(b.data, (uint32_t)(b.len - FRAME_HEAD));
     b.data[4] = FRAME_CALL;
     px_store_u32(b.data + 5, seq);
-    if (!link_write_all(FD_CHANNEL, b.data, b.len))
+    if (!packet_write_all(FD_CHANNEL, b.data, b.len))
         end(RECORD_DIED, "the program's process ended");
     px_buf_clear(&b);
     char *body;

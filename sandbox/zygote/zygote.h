@@ -12,7 +12,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
-#include "sandbox/link.h"
+#include "sandbox/packet.h"
 
 /* ---- interpreter.c ---- */
 const char *interpreter_stdlib(void); /* absolute path of the library, from the build */

@@ -5,7 +5,20 @@
 
 #include "worker/engine/kernels_impl.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #define MAX_TABLES 3
+
+#if defined(__x86_64__)
+/* Not every compiler's __builtin_cpu_supports knows this name. */
+static bool has_f16c(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+#endif
 
 /* The tables that this CPU can run, the definition first, the fastest last. */
 static unsigned available(const struct kernels **out)
@@ -14,8 +27,7 @@ static unsigned available(const struct kernels **out)
     out[n++] = &kernels_scalar;
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                __builtin_cpu_supports("f16c");
+    bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
     if (avx2)
         out[n++] = &kernels_avx2;
     if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&

@@ -1,29 +1,29 @@
-/* link.h - what the supervisor, the nursery and the zygotes say to each other.
+/* packet.h - what the supervisor, the nursery and the zygotes say to each other.
  *
- * One message is one packet of a SOCK_SEQPACKET pair, with up to LINK_FDS descriptors beside it.
+ * One message is one packet of a SOCK_SEQPACKET pair, with up to PACKET_FDS descriptors beside it.
  * Both ends are one build on one host, so packets are plain structs; candidates never hold a
  * descriptor of this kind. */
-#ifndef SANDBOX_LINK_H
-#define SANDBOX_LINK_H
+#ifndef SANDBOX_PACKET_H
+#define SANDBOX_PACKET_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LINK_FDS 6
-#define LINK_MAGIC 0x50547a31u /* "1zTP" */
-#define LINK_CTL_FD 3          /* where a nursery finds its control socket */
+#define PACKET_FDS 6
+#define PACKET_MAGIC 0x50547a31u /* "1zTP" */
+#define PACKET_CTL_FD 3          /* where a nursery finds its control socket */
 
-enum link_op {
-    LINK_CONFIG = 1, /* supervisor -> nursery: who to be */
-    LINK_READY,      /* nursery -> supervisor: the interpreter is warm */
-    LINK_SPAWN,      /* supervisor -> nursery: make a zygote; fd: its control socket */
-    LINK_SPAWNED,    /* nursery -> supervisor; fd: pidfd */
-    LINK_HELLO,      /* zygote -> supervisor: the layers that hold */
-    LINK_RUN,        /* supervisor -> zygote: fork and run; fds as in enum run_mode */
-    LINK_KILL,       /* supervisor -> zygote: end the run */
-    LINK_PEEK,       /* supervisor -> zygote: a pidfd of the running program, please */
-    LINK_PEEKED,     /* zygote -> supervisor; fd: pidfd */
-    LINK_EXITED      /* zygote -> supervisor: the run is over and nothing of it is left */
+enum packet_op {
+    PACKET_CONFIG = 1, /* supervisor -> nursery: who to be */
+    PACKET_READY,      /* nursery -> supervisor: the interpreter is warm */
+    PACKET_SPAWN,      /* supervisor -> nursery: make a zygote; fd: its control socket */
+    PACKET_SPAWNED,    /* nursery -> supervisor; fd: pidfd */
+    PACKET_HELLO,      /* zygote -> supervisor: the layers that hold */
+    PACKET_RUN,        /* supervisor -> zygote: fork and run; fds as in enum run_mode */
+    PACKET_KILL,       /* supervisor -> zygote: end the run */
+    PACKET_PEEK,       /* supervisor -> zygote: a pidfd of the running program, please */
+    PACKET_PEEKED,     /* zygote -> supervisor; fd: pidfd */
+    PACKET_EXITED      /* zygote -> supervisor: the run is over and nothing of it is left */
 };
 
 enum run_mode {
@@ -32,9 +32,9 @@ enum run_mode {
     RUN_TESTS          /* fds: task (JSON), call channel, verdict pipe */
 };
 
-struct link_msg {
+struct packet_msg {
     uint32_t magic;
-    uint32_t op; /* enum link_op */
+    uint32_t op; /* enum packet_op */
     uint64_t run;
     /* CONFIG */
     uint32_t uid, gid; /* to become, when the supervisor is root; else its own */
@@ -54,15 +54,15 @@ struct link_msg {
 };
 
 /* Sends one packet with n descriptors (they stay the caller's). 0 or -1 with errno. */
-int link_send(int fd, const struct link_msg *m, const int *fds, int n);
+int packet_send(int fd, const struct packet_msg *m, const int *fds, int n);
 
 /* Receives one packet; descriptors are close-on-exec and the caller's. Returns 1, 0 at the other
  * end's end, -1 with errno (EAGAIN when flags hold MSG_DONTWAIT and nothing is there; EPROTO for
  * a packet that is not one of ours). */
-int link_recv(int fd, int flags, struct link_msg *m, int fds[LINK_FDS], int *n);
+int packet_recv(int fd, int flags, struct packet_msg *m, int fds[PACKET_FDS], int *n);
 
 /* Writes or reads exactly n bytes of a stream; false at its end or on an error. */
-bool link_write_all(int fd, const void *p, uint64_t n);
-bool link_read_all(int fd, void *p, uint64_t n);
+bool packet_write_all(int fd, const void *p, uint64_t n);
+bool packet_read_all(int fd, void *p, uint64_t n);
 
 #endif

@@ -1,5 +1,5 @@
-/* link.c - packets with descriptors over a UNIX socket. */
-#include "sandbox/link.h"
+/* packet.c - packets with descriptors over a UNIX socket. */
+#include "sandbox/packet.h"
 
 #include <errno.h>
 #include <string.h>
@@ -8,13 +8,13 @@
 
 union fd_space {
     struct cmsghdr align;
-    char bytes[CMSG_SPACE(sizeof(int) * LINK_FDS)];
+    char bytes[CMSG_SPACE(sizeof(int) * PACKET_FDS)];
 };
 
-int link_send(int fd, const struct link_msg *m, const int *fds, int n)
+int packet_send(int fd, const struct packet_msg *m, const int *fds, int n)
 {
-    struct link_msg out = *m;
-    out.magic = LINK_MAGIC;
+    struct packet_msg out = *m;
+    out.magic = PACKET_MAGIC;
     struct iovec iov = {&out, sizeof out};
     union fd_space space;
     struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1};
@@ -45,7 +45,7 @@ static void take_fds(struct msghdr *h, int *fds, int *n)
         for (size_t i = 0; i < k; i++) {
             int one;
             memcpy(&one, CMSG_DATA(c) + i * sizeof one, sizeof one);
-            if (*n < LINK_FDS)
+            if (*n < PACKET_FDS)
                 fds[(*n)++] = one;
             else
                 close(one);
@@ -53,7 +53,7 @@ static void take_fds(struct msghdr *h, int *fds, int *n)
     }
 }
 
-int link_recv(int fd, int flags, struct link_msg *m, int fds[LINK_FDS], int *n)
+int packet_recv(int fd, int flags, struct packet_msg *m, int fds[PACKET_FDS], int *n)
 {
     struct iovec iov = {m, sizeof *m};
     union fd_space space;
@@ -69,7 +69,7 @@ int link_recv(int fd, int flags, struct link_msg *m, int fds[LINK_FDS], int *n)
     if (rc < 0)
         return errno == ECONNRESET ? 0 : -1;
     take_fds(&h, fds, n);
-    if (rc == (ssize_t)sizeof *m && m->magic == LINK_MAGIC)
+    if (rc == (ssize_t)sizeof *m && m->magic == PACKET_MAGIC)
         return 1;
     for (int i = 0; i < *n; i++)
         close(fds[i]);
@@ -80,7 +80,7 @@ int link_recv(int fd, int flags, struct link_msg *m, int fds[LINK_FDS], int *n)
     return -1;
 }
 
-bool link_write_all(int fd, const void *p, uint64_t n)
+bool packet_write_all(int fd, const void *p, uint64_t n)
 {
     const char *at = p;
     while (n > 0) {
@@ -97,7 +97,7 @@ bool link_write_all(int fd, const void *p, uint64_t n)
     return true;
 }
 
-bool link_read_all(int fd, void *p, uint64_t n)
+bool packet_read_all(int fd, void *p, uint64_t n)
 {
     char *at = p;
     while (n > 0) {

@@ -1,0 +1,68 @@
+/* score.h - from a completion to a verdict: extraction, comparison, metrics.
+ *
+ * docs/scoring.md is the contract. A scorer works in two moments: score_begin looks at the
+ * completion and either settles the verdict or gives a program to run; score_end turns the run's
+ * result into the verdict. Compared fields of the verdict depend on the completion, the problem
+ * and the scorer alone. Pure, but for the allocation of results. */
+#ifndef SANDBOX_SCORE_SCORE_H
+#define SANDBOX_SCORE_SCORE_H
+
+#include <stdbool.h>
+
+#include "proto/unit.h"
+#include "sandbox/run.h"
+#include "sandbox/score/text.h"
+
+enum scorer_kind { SCORER_CODE = 1, SCORER_NUMERIC, SCORER_CHOICE, SCORER_LETTER, SCORER_NONE };
+enum code_style { STYLE_COMPLETION = 1, STYLE_FUNCTION };
+
+struct scorer {
+    enum scorer_kind kind;
+    int64_t version;
+    enum code_style style;
+    struct run_limits limits;
+};
+
+#define SCORER_VERSION 1 /* of all kinds; raised when a verdict could change */
+
+/* From struct job's `scorer`. Unknown kinds, styles, keys and versions are errors. */
+int scorer_parse(const char *json, struct scorer *out, struct px_err *err) PX_MUST_CHECK;
+
+/* problem: struct unit's problem_json. Fills *v (owned, verdict_clear). *runs says whether *p
+ * was filled (owned, program_clear) and has to be run before the verdict is complete. */
+int score_begin(const struct scorer *s, const char *problem, const struct completion *c,
+                struct verdict *v, struct program *p, bool *runs, struct px_err *err) PX_MUST_CHECK;
+
+void score_end(const struct run_result *r, struct verdict *v);
+
+/* ---- the parts, for score.c and tests ---- */
+
+struct extract {
+    char *text; /* owned; NULL when nothing was found */
+    size_t n;
+    const char *rule;            /* static; "" when none matched */
+    enum verdict_class unusable; /* 0, or why there is nothing: no code, unparsed, overflow */
+};
+
+/* Code: the program text in a completion. entry_point may be "". */
+void code_extract(struct span completion, enum code_style style, const char *entry_point,
+                  struct extract *out);
+/* The program to run. Owned; *n its length. */
+char *code_program(enum code_style style, struct span prompt, const struct extract *e, size_t *n);
+
+/* Numbers: canonical text ("-12.5"), or NULL. Owned. */
+char *numeric_gold(struct span answer);
+void numeric_extract(struct span completion, struct extract *out);
+/* lm-eval's gsm8k filters on the same completion; borrowed from it, n = 0 when nothing matched. */
+struct span numeric_strict_match(struct span completion);
+struct span numeric_flexible_match(struct span completion);
+/* lm-eval's exact_match with gsm8k's ignored patterns. */
+bool numeric_same_text(struct span a, struct span b);
+
+/* Letters: one of `letters` by an explicit pattern. */
+void letter_extract(struct span completion, const char *letters, struct extract *out);
+
+/* Index of the first maximum of logprob / divisor (kind 0: 1, 1: code points, 2: bytes). */
+uint32_t choice_best(const struct choice_score *c, uint32_t n, int kind);
+
+#endif
