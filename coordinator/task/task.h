@@ -45,8 +45,8 @@ uint32_t task_n_problems(const struct task *t);
 const char *task_problem_id(const struct task *t, uint32_t i);
 struct px_digest task_problem_digest(const struct task *t, uint32_t i); /* of its row */
 /* JSON object for struct unit's problem_json: the scorer's fields, rendered. Appended to out. */
-int task_problem_json(const struct task *t, uint32_t i, struct px_buf *out, struct px_err *err)
-    PX_MUST_CHECK;
+int task_problem_json(const struct task *t, uint32_t i, struct px_buf *out,
+                      struct px_err *err) PX_MUST_CHECK;
 
 struct task_choice {
     char *text;         /* the choice itself: lengths for acc_norm come from it */
@@ -55,7 +55,7 @@ struct task_choice {
 
 /* A rendered problem. Either `prompt` (raw) or messages (chat) is filled; owned by the caller. */
 struct task_prompt {
-    char *prompt; /* raw: everything before the model's first token */
+    char *prompt;                  /* raw: everything before the model's first token */
     struct chat_message *messages; /* chat: strings owned with the struct */
     uint32_t n_messages;
     char *prefix; /* chat: text that opens the assistant's turn ("" when none) */
