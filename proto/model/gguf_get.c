@@ -83,7 +83,7 @@ static const struct gguf_key *need_key(const struct gguf *g, const char *key, bo
 {
     const struct gguf_key *k = gguf_find_key(g, key);
     if (!k) {
-        px_fail(err, PX_EMISSING, "%s: the key %s is missing", g->path, key);
+        px_fail(err, PX_EINPUT, "%s: the key %s is missing", g->path, key);
         return NULL;
     }
     if (k->is_array != is_array) {
