@@ -128,8 +128,11 @@ void *link_monitor(void *ctx, void *socket, const char *name, struct px_err *err
     char where[64];
     snprintf(where, sizeof where, "inproc://%s", name);
     int linger = 0;
+    const int watched = ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
+                        ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+                        ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
     void *pair = zmq_socket(ctx, ZMQ_PAIR);
-    if (!pair || zmq_socket_monitor(socket, where, ZMQ_EVENT_ALL) != 0 ||
+    if (!pair || zmq_socket_monitor(socket, where, watched) != 0 ||
         zmq_setsockopt(pair, ZMQ_LINGER, &linger, sizeof linger) != 0 ||
         zmq_connect(pair, where) != 0) {
         px_fail_errno(err, "cannot watch the connections of a ZeroMQ socket");
@@ -138,6 +141,16 @@ void *link_monitor(void *ctx, void *socket, const char *name, struct px_err *err
         return NULL;
     }
     return pair;
+}
+
+void link_close(void *socket, void *monitor)
+{
+    if (socket && monitor)
+        zmq_socket_monitor(socket, NULL, 0);
+    if (monitor)
+        zmq_close(monitor);
+    if (socket)
+        zmq_close(socket);
 }
 
 bool link_event(void *monitor, uint16_t *event, uint32_t *value)

@@ -39,5 +39,8 @@ enum link_got link_recv(void *socket, struct link_identity *from, int *fd, struc
 void *link_monitor(void *ctx, void *socket, const char *name, struct px_err *err);
 /* The next event (ZMQ_EVENT_...) without waiting; false when there is none. */
 bool link_event(void *monitor, uint16_t *event, uint32_t *value);
+/* Closes both (either may be NULL). The monitor must be stopped while its reader still lives:
+ * libzmq waits for ever otherwise. */
+void link_close(void *socket, void *monitor);
 
 #endif

@@ -539,12 +539,7 @@ void *peer_thread_main(void *arg)
     while (!t.over && !told_to_stop(t.p))
         turn(&t, 250);
     farewell(&t);
-    if (t.monitor)
-        zmq_close(t.monitor);
-    if (t.socket) {
-        zmq_socket_monitor(t.socket, NULL, 0);
-        zmq_close(t.socket);
-    }
+    link_close(t.socket, t.monitor);
     if (t.ctx)
         zmq_ctx_term(t.ctx);
     forget_jobs(&t);
