@@ -198,6 +198,7 @@ help:
 	@echo "make bench        the measurements of docs/numbers.md"
 	@echo "make bench-engine MODEL=file.gguf  prefill, decode and start-up of one model"
 	@echo "make bench-kernels  the kernels alone: every weight type and instruction set"
+	@echo "make test-scheduler  three million random events against the scheduler"
 	@echo "make test-chaos   200 kill -9s over every kind of process"
 	@echo "make check-asan   unit tests and fuzz targets under address and undefined sanitizers"
 	@echo "make check-tsan   unit tests of threaded rooms under the thread sanitizer"
@@ -228,6 +229,11 @@ test-programs: $(UNIT_BIN)
 .PHONY: test-chaos
 test-chaos: all
 	@tests/chaos/chaos.py --bin $(BIN) --kills 200
+
+# Three million random events against the scheduler's invariants.
+.PHONY: test-scheduler
+test-scheduler: $(O)/tests/coordinator/test_scheduler
+	@SCHED_EVENTS=3000000 $<
 
 .PHONY: bench
 bench: all

@@ -1,109 +1,176 @@
-/* sched_internal.h - the scheduler's tables, shared by its source files only. */
-#ifndef COORDINATOR_SCHED_INTERNAL_H
-#define COORDINATOR_SCHED_INTERNAL_H
+/* sched_internal.h - the scheduler's data, shared by its parts: scheduler.c (events),
+ * sched_queue.c (heaps, lists), sched_suspect.c (what deaths mean), sched_grant.c (decisions). */
+#ifndef COORDINATOR_DISPATCH_SCHED_INTERNAL_H
+#define COORDINATOR_DISPATCH_SCHED_INTERNAL_H
 
 #include "coordinator/dispatch/scheduler.h"
+#include "proto/keymap.h"
 
-enum { MAX_HOLDERS = 2, DURATIONS = 64, MODELS_KEPT = 4 };
-
-enum sched_state { S_FREE, S_READY, S_DELAYED, S_LEASED, S_COMMITTING, S_GIVEN_UP };
-
-struct sched_unit {
-    uint64_t id;
-    uint64_t seq; /* order of arrival */
-    int64_t ready_at;
-    int64_t leased_at;
-    double cost;
-    uint32_t job;
-    uint32_t holder[MAX_HOLDERS]; /* peers, SCHED_NONE when free */
-    uint32_t at[MAX_HOLDERS];     /* index in the holder's list */
-    uint32_t heap_at;             /* READY, DELAYED: index in its heap */
-    uint32_t group;               /* 0: no suspect; else the largest group it may run in */
-    uint32_t solo_deaths, deaths, failures, attempts;
-    const char *class_name; /* GIVEN_UP */
-    uint8_t state;
-    bool retracted; /* asked back once already */
+enum {
+    N_RECENT = 4,      /* models a peer is believed to have mapped */
+    N_SAMPLES = 15,    /* durations kept for a running median */
+    MAX_GRANT = 512,   /* units in one decision */
+    MAX_RETRACT = 64,  /* units asked back at once */
+    MAX_UNFIT = 16,    /* too long units looked past, for a peer whose end is near */
+    CRASH_WEIGHT = 3,  /* a death alone by the unit's own doing ... */
+    KILLED_WEIGHT = 1, /* ... and one that came from outside */
+    SCHED_MS = 1000
 };
 
-/* A heap of unit handles; `less` depends on the heap. */
-struct sched_heap {
-    uint32_t *a;
+enum slot_state {
+    SLOT_FREE,
+    SLOT_READY,   /* in its group's heap */
+    SLOT_DELAYED, /* in the heap of delays */
+    SLOT_SUSPECT, /* in a batch of suspects that waits */
+    SLOT_LEASED,
+    SLOT_PENDING /* accepted or given up */
+};
+
+struct slot {
+    struct px_digest key;
+    uint64_t id;
+    uint64_t lease;
+    int64_t since; /* of the present lease */
+    double rank;   /* in its heap: smaller first */
+    double cost;
+    uint32_t job;
+    uint32_t peer;       /* holder of the lease */
+    uint32_t dup;        /* holder of a second copy */
+    uint32_t prev, next; /* in the holder's list or the batch's */
+    uint32_t heap;       /* place in its heap; next free slot when free */
+    uint32_t batch;
+    uint32_t seq;
+    uint32_t attempts;
+    uint16_t fails;
+    uint16_t solo;  /* deaths alone, weighed */
+    uint8_t n_solo; /* the same, counted */
+    uint8_t state;
+    bool suspect; /* runs only apart from other work */
+    bool asked;   /* was asked back under this lease */
+};
+
+struct list {
+    uint32_t first, last, n;
+};
+
+struct heap {
+    uint32_t *slot;
     uint32_t n, cap;
+};
+
+/* Running median of duration per unit of cost, microseconds. */
+struct ring {
+    float v[N_SAMPLES];
+    uint8_t n, at;
+};
+
+struct group { /* (role, model) */
+    unsigned role;
+    struct px_digest model;
+    struct heap ready;
+    uint32_t n_on;      /* peers whose last lease was of this group */
+    uint32_t n_blocked; /* peers that cannot hold this model */
+    struct ring ring;
 };
 
 struct sched_job {
-    enum peer_role role;
-    struct px_digest model;
-    struct sched_heap ready;     /* longest first */
-    struct sched_heap suspects;  /* smallest group last: good work goes first */
-    double durations[DURATIONS]; /* seconds, a ring */
-    uint32_t n_durations;
-    bool listed; /* in the list of jobs with ready units */
+    uint32_t group;
+    struct ring ring;
 };
 
-struct sched_peer_state {
-    struct sched_peer info;
-    bool live;
+struct batch { /* suspects that run together or not at all */
+    struct list units;
+    int64_t not_before;
+};
+
+struct peer_state {
+    bool used;
     bool draining;
-    uint32_t places; /* free places it announced, less what was leased since */
-    uint32_t *units; /* what it holds */
-    uint32_t n, cap;
-    uint32_t job;                         /* of its last lease */
-    struct px_digest models[MODELS_KEPT]; /* mapped lately, newest first */
+    bool exclusive; /* runs suspects */
+    bool reserved;  /* gets nothing until it is idle: suspects wait for it */
+    struct sched_peer info;
+    uint32_t in_flight;
+    struct list leases; /* oldest first */
+    uint32_t dup;       /* slot of which it runs a second copy */
     uint64_t progress;
-    int64_t heard_us;
-    int64_t moved_us;  /* last progress, or when it got its first unit */
-    uint32_t suspects; /* units it holds that are suspects: then it gets nothing else */
-    bool retract_sent; /* one at a time */
+    int64_t heard;
+    int64_t moved;
+    uint32_t current;
+    uint32_t recent[N_RECENT];
+    uint32_t *blocked;
+    uint32_t n_blocked, cap_blocked;
 };
 
-struct sched_event { /* actions that wait to be fetched */
+struct pending_action {
     enum sched_action_kind kind;
     uint32_t peer;
-    uint32_t unit;
-    const char *class_name;
+    uint32_t slot;
+    struct px_digest key;
+    const char *reason;
+    enum sched_end how;
 };
 
-struct scheduler {
+struct sched {
     struct sched_config cfg;
-    struct sched_unit *units;
-    uint32_t n_units, cap_units;
-    uint32_t *free_units;
-    uint32_t n_free, cap_free;
+    struct slot *slots;
+    uint32_t n_slots, cap_slots, free_slot;
+    struct keymap by_key;
+    struct group *groups;
+    uint32_t n_groups, cap_groups;
     struct sched_job *jobs;
     uint32_t n_jobs, cap_jobs;
-    uint32_t *busy_jobs; /* jobs with ready units or suspects */
-    uint32_t n_busy, cap_busy;
-    struct sched_heap delayed; /* earliest first */
-    struct sched_peer_state *peers;
+    struct peer_state *peers;
     uint32_t n_peers, cap_peers;
-    struct sched_event *events;
-    uint32_t events_head, n_events, cap_events;
-    uint32_t *out_units, *out_attempts; /* of the action being returned */
-    uint32_t cap_out, cap_out_attempts;
-    uint64_t next_seq, next_lease;
-    int64_t now;       /* the latest time seen: clocks that step back are ignored */
-    int64_t ticked_us; /* last tick, -1: never */
-    uint32_t by_state[S_GIVEN_UP + 1];
+    struct batch *batches;
+    uint32_t n_batches, cap_batches;
+    struct heap delayed;
+    struct pending_action *actions; /* FIFO from at_action */
+    uint32_t n_actions, cap_actions, at_action;
+    uint32_t scratch[MAX_GRANT]; /* units leased and not yet told */
+    uint32_t n_scratch;
+    uint32_t scratch_peer;
+    uint32_t told[MAX_GRANT];
+    struct px_digest told_key;
+    uint64_t next_lease;
+    uint32_t next_seq;
+    int64_t judged; /* when silence and progress were looked at last */
+    int64_t looked; /* when a pass over all peers found nothing to do */
+    bool quiet;     /* nothing happened since then */
+    bool stopped;
     struct sched_counts counts;
-    uint32_t scan; /* where the search for a peer to serve begins */
 };
 
-/* sched_heap.c */
-void heap_push(struct scheduler *s, struct sched_heap *h, uint32_t unit);
-void heap_remove(struct scheduler *s, struct sched_heap *h, uint32_t unit);
+/* sched_queue.c */
+void heap_push(struct sched *s, struct heap *h, uint32_t slot, double rank);
+void heap_remove(struct sched *s, struct heap *h, uint32_t slot);
+uint32_t heap_pop(struct sched *s, struct heap *h); /* SCHED_NONE when empty */
+void list_append(struct sched *s, struct list *l, uint32_t slot);
+void list_remove(struct sched *s, struct list *l, uint32_t slot);
+void ring_add(struct ring *r, double v);
+double ring_median(const struct ring *r); /* 0 when there are fewer than 3 */
+struct group *group_of(struct sched *s, uint32_t slot);
 
 /* scheduler.c */
-void sched_move(struct scheduler *s, uint32_t unit, enum sched_state to);
-void sched_attach(struct scheduler *s, uint32_t unit, uint32_t peer);
-void sched_detach(struct scheduler *s, uint32_t unit, uint32_t peer);
-bool sched_holds_unit(const struct scheduler *s, uint32_t unit, uint32_t peer);
-uint32_t sched_n_holders(const struct sched_unit *u);
+void slot_to_ready(struct sched *s, uint32_t slot);
+void slot_delay(struct sched *s, uint32_t slot, int64_t until);
+/* Puts a unit that nobody holds back where it belongs. */
+void slot_requeue(struct sched *s, uint32_t slot, int64_t now);
+void slot_lease(struct sched *s, uint32_t slot, uint32_t peer, int64_t now);
+void slot_give_up(struct sched *s, uint32_t slot, const char *reason);
+void drop_dup(struct sched *s, uint32_t slot);
+/* Takes it off whatever holds it (heap, list, batch, peers' lists); the state is the caller's. */
+void slot_detach(struct sched *s, uint32_t slot);
+struct pending_action *action_add(struct sched *s, enum sched_action_kind kind, uint32_t peer);
+bool peer_blocked(const struct peer_state *p, uint32_t group);
+/* Some peer of the group's role could take its units; true as well when there is no peer yet. */
+bool group_has_able_peer(const struct sched *s, uint32_t group);
 
-/* sched_lease.c */
-bool sched_make_lease(struct scheduler *s, struct sched_action *out);
-bool sched_make_retract(struct scheduler *s, struct sched_action *out);
-/* The q-quantile of a job's durations in microseconds; -1 when nothing is known yet. */
-int64_t sched_duration(const struct sched_job *j, double q);
+/* sched_suspect.c */
+void suspects_new_batch(struct sched *s, const uint32_t *slots, uint32_t n, int64_t not_before);
+void suspects_leave_batch(struct sched *s, uint32_t slot);
+void peer_gone(struct sched *s, uint32_t peer, enum sched_end how, int64_t now);
+
+/* sched_grant.c */
+double expected_us(const struct sched *s, uint32_t slot); /* 0: unknown */
 
 #endif

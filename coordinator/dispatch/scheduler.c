@@ -1,521 +1,480 @@
-/* scheduler.c - what happened: units, peers, results, deaths. What follows is in sched_lease.c. */
 #include "coordinator/dispatch/scheduler.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "coordinator/dispatch/sched_internal.h"
+#include "proto/buf.h"
 #include "proto/mem.h"
 
-void sched_config_default(struct sched_config *c)
+struct sched *sched_new(const struct sched_config *cfg)
 {
-    *c = (struct sched_config){.silence_us = 8000000,
-                               .no_progress_us = 120000000,
-                               .stall_us = 2000000,
-                               .first_backoff_us = 1000000,
-                               .last_backoff_us = 60000000,
-                               .max_failures = 5,
-                               .max_solo_deaths = 3};
-}
-
-struct scheduler *sched_new(const struct sched_config *cfg)
-{
-    struct scheduler *s = px_xcalloc(1, sizeof *s);
+    struct sched *s = px_xcalloc(1, sizeof *s);
     s->cfg = *cfg;
+    s->free_slot = SCHED_NONE;
     s->next_lease = 1;
-    s->ticked_us = -1;
+    s->scratch_peer = SCHED_NONE;
+    keymap_init(&s->by_key);
     return s;
 }
 
-void sched_free(struct scheduler **sp)
+void sched_free(struct sched **ps)
 {
-    struct scheduler *s = *sp;
+    struct sched *s = *ps;
     if (!s)
         return;
-    for (uint32_t i = 0; i < s->n_jobs; i++) {
-        free(s->jobs[i].ready.a);
-        free(s->jobs[i].suspects.a);
-    }
+    for (uint32_t i = 0; i < s->n_groups; i++)
+        free(s->groups[i].ready.slot);
     for (uint32_t i = 0; i < s->n_peers; i++)
-        free(s->peers[i].units);
-    free(s->units);
-    free(s->free_units);
+        free(s->peers[i].blocked);
+    keymap_clear(&s->by_key);
+    free(s->slots);
+    free(s->groups);
     free(s->jobs);
-    free(s->busy_jobs);
-    free(s->delayed.a);
     free(s->peers);
-    free(s->events);
-    free(s->out_units);
-    free(s->out_attempts);
+    free(s->batches);
+    free(s->delayed.slot);
+    free(s->actions);
     free(s);
-    *sp = NULL;
+    *ps = NULL;
 }
 
-/* ---- units and their states ---- */
+/* ---- jobs and units ---- */
 
-static void list_job(struct scheduler *s, uint32_t job)
+static uint32_t find_group(struct sched *s, unsigned role, const struct px_digest *model)
 {
-    if (s->jobs[job].listed)
-        return;
-    PX_GROW(s->busy_jobs, s->n_busy, s->cap_busy);
-    s->busy_jobs[s->n_busy++] = job;
-    s->jobs[job].listed = true;
+    for (uint32_t i = 0; i < s->n_groups; i++)
+        if (s->groups[i].role == role && px_digest_eq(&s->groups[i].model, model))
+            return i;
+    PX_GROW(s->groups, s->n_groups, s->cap_groups);
+    s->groups[s->n_groups] = (struct group){.role = role, .model = *model};
+    return s->n_groups++;
 }
 
-static struct sched_heap *heap_of(struct scheduler *s, const struct sched_unit *u)
+uint32_t sched_add_job(struct sched *s, unsigned role, const struct px_digest *model)
 {
-    if (u->state == S_DELAYED)
-        return &s->delayed;
-    struct sched_job *j = &s->jobs[u->job];
-    return u->group ? &j->suspects : &j->ready;
+    PX_GROW(s->jobs, s->n_jobs, s->cap_jobs);
+    s->jobs[s->n_jobs] = (struct sched_job){.group = find_group(s, role, model)};
+    return s->n_jobs++;
 }
 
-void sched_move(struct scheduler *s, uint32_t unit, enum sched_state to)
+static uint32_t new_slot(struct sched *s)
 {
-    struct sched_unit *u = &s->units[unit];
-    if (u->state == S_READY || u->state == S_DELAYED)
-        heap_remove(s, heap_of(s, u), unit);
-    s->by_state[u->state]--;
-    s->by_state[to]++;
-    u->state = (uint8_t)to;
-    if (to == S_READY || to == S_DELAYED)
-        heap_push(s, heap_of(s, u), unit);
-    if (to == S_READY)
-        list_job(s, u->job);
-}
-
-void sched_add_job(struct scheduler *s, uint32_t job, enum peer_role role,
-                   const struct px_digest *model)
-{
-    while (s->n_jobs <= job) {
-        PX_GROW(s->jobs, s->n_jobs, s->cap_jobs);
-        memset(&s->jobs[s->n_jobs++], 0, sizeof *s->jobs);
+    uint32_t i = s->free_slot;
+    if (i != SCHED_NONE) {
+        s->free_slot = s->slots[i].heap;
+        return i;
     }
-    s->jobs[job].role = role;
-    s->jobs[job].model = *model;
+    PX_GROW(s->slots, s->n_slots, s->cap_slots);
+    return s->n_slots++;
 }
 
-uint32_t sched_add(struct scheduler *s, uint64_t id, uint32_t job, double cost)
+uint32_t sched_add_unit(struct sched *s, uint64_t id, const struct px_digest *key, uint32_t job,
+                        double cost)
 {
-    uint32_t unit;
+    uint64_t there;
     px_assert(job < s->n_jobs);
-    if (s->n_free) {
-        unit = s->free_units[--s->n_free];
-    } else {
-        PX_GROW(s->units, s->n_units, s->cap_units);
-        unit = s->n_units++;
-        s->by_state[S_FREE]++;
+    if (keymap_get(&s->by_key, key, &there))
+        return SCHED_NONE;
+    uint32_t i = new_slot(s);
+    s->slots[i] = (struct slot){.key = *key,
+                                .id = id,
+                                .cost = isfinite(cost) && cost > 0 ? cost : 1,
+                                .job = job,
+                                .peer = SCHED_NONE,
+                                .dup = SCHED_NONE,
+                                .batch = SCHED_NONE,
+                                .seq = s->next_seq++};
+    keymap_put(&s->by_key, key, i);
+    slot_to_ready(s, i);
+    s->counts.ready++;
+    s->quiet = false;
+    return i;
+}
+
+void sched_get_unit(const struct sched *s, uint32_t slot, struct sched_unit *out)
+{
+    const struct slot *u = &s->slots[slot];
+    *out = (struct sched_unit){.id = u->id,
+                               .key = u->key,
+                               .job = u->job,
+                               .attempts = u->attempts,
+                               .fails = u->fails,
+                               .solo_deaths = u->n_solo};
+}
+
+/* ---- where a unit is ---- */
+
+void slot_to_ready(struct sched *s, uint32_t slot)
+{
+    s->slots[slot].state = SLOT_READY;
+    heap_push(s, &group_of(s, slot)->ready, slot, -s->slots[slot].cost);
+}
+
+void slot_delay(struct sched *s, uint32_t slot, int64_t until)
+{
+    s->slots[slot].state = SLOT_DELAYED;
+    heap_push(s, &s->delayed, slot, (double)until);
+}
+
+void slot_requeue(struct sched *s, uint32_t slot, int64_t now)
+{
+    if (s->slots[slot].suspect)
+        suspects_new_batch(s, &slot, 1, now);
+    else
+        slot_to_ready(s, slot);
+}
+
+void slot_lease(struct sched *s, uint32_t slot, uint32_t peer, int64_t now)
+{
+    struct slot *u = &s->slots[slot];
+    struct peer_state *p = &s->peers[peer];
+    u->state = SLOT_LEASED;
+    u->peer = peer;
+    u->since = now;
+    u->asked = false;
+    s->counts.retries += u->attempts > 0;
+    u->attempts++;
+    list_append(s, &p->leases, slot);
+    if (p->in_flight++ == 0)
+        p->moved = now;
+    s->counts.ready--;
+    s->counts.leased++;
+}
+
+/* The peer that runs a second copy does not hold it any more. */
+void drop_dup(struct sched *s, uint32_t slot)
+{
+    struct slot *u = &s->slots[slot];
+    if (u->dup == SCHED_NONE)
+        return;
+    s->peers[u->dup].dup = SCHED_NONE;
+    s->peers[u->dup].in_flight--;
+    u->dup = SCHED_NONE;
+}
+
+void slot_detach(struct sched *s, uint32_t slot)
+{
+    struct slot *u = &s->slots[slot];
+    switch ((enum slot_state)u->state) {
+    case SLOT_READY:
+        heap_remove(s, &group_of(s, slot)->ready, slot);
+        break;
+    case SLOT_DELAYED:
+        heap_remove(s, &s->delayed, slot);
+        break;
+    case SLOT_SUSPECT:
+        suspects_leave_batch(s, slot);
+        break;
+    case SLOT_LEASED:
+        list_remove(s, &s->peers[u->peer].leases, slot);
+        s->peers[u->peer].in_flight--;
+        u->peer = SCHED_NONE;
+        drop_dup(s, slot);
+        s->counts.leased--;
+        return;
+    case SLOT_FREE:
+    case SLOT_PENDING:
+        px_assert(!"a detached unit");
     }
-    s->units[unit] = (struct sched_unit){.id = id,
-                                         .seq = s->next_seq++,
-                                         .cost = cost,
-                                         .job = job,
-                                         .holder = {SCHED_NONE, SCHED_NONE},
-                                         .state = S_FREE};
-    sched_move(s, unit, S_READY);
-    return unit;
+    s->counts.ready--;
 }
 
-static void release_unit(struct scheduler *s, uint32_t unit)
+void slot_give_up(struct sched *s, uint32_t slot, const char *reason)
 {
-    sched_move(s, unit, S_FREE);
-    PX_GROW(s->free_units, s->n_free, s->cap_free);
-    s->free_units[s->n_free++] = unit;
+    struct pending_action *a = action_add(s, SCHED_GIVE_UP, SCHED_NONE);
+    a->slot = slot;
+    a->reason = reason;
+    s->slots[slot].state = SLOT_PENDING;
+    s->counts.pending++;
 }
 
-uint32_t sched_n_holders(const struct sched_unit *u)
+struct pending_action *action_add(struct sched *s, enum sched_action_kind kind, uint32_t peer)
 {
-    return (u->holder[0] != SCHED_NONE) + (u->holder[1] != SCHED_NONE);
+    PX_GROW(s->actions, s->n_actions, s->cap_actions);
+    struct pending_action *a = &s->actions[s->n_actions++];
+    *a = (struct pending_action){.kind = kind, .peer = peer, .slot = SCHED_NONE};
+    return a;
 }
 
-bool sched_holds_unit(const struct scheduler *s, uint32_t unit, uint32_t peer)
+static void cancel(struct sched *s, uint32_t peer, const struct px_digest *key)
 {
-    const struct sched_unit *u = &s->units[unit];
-    return peer != SCHED_NONE && (u->holder[0] == peer || u->holder[1] == peer);
+    action_add(s, SCHED_CANCEL, peer)->key = *key;
 }
 
-void sched_attach(struct scheduler *s, uint32_t unit, uint32_t peer)
+static uint32_t slot_of(const struct sched *s, const struct px_digest *key)
 {
-    struct sched_unit *u = &s->units[unit];
-    struct sched_peer_state *p = &s->peers[peer];
-    int k = u->holder[0] == SCHED_NONE ? 0 : 1;
-    px_assert(u->holder[k] == SCHED_NONE);
-    if (p->n == 0)
-        p->moved_us = s->now;
-    PX_GROW(p->units, p->n, p->cap);
-    u->holder[k] = peer;
-    u->at[k] = p->n;
-    p->units[p->n++] = unit;
-    p->suspects += u->group != 0;
-}
-
-void sched_detach(struct scheduler *s, uint32_t unit, uint32_t peer)
-{
-    struct sched_unit *u = &s->units[unit];
-    struct sched_peer_state *p = &s->peers[peer];
-    int k = u->holder[0] == peer ? 0 : 1;
-    px_assert(u->holder[k] == peer);
-    uint32_t moved = p->units[--p->n];
-    struct sched_unit *m = &s->units[moved];
-    m->at[m->holder[0] == peer ? 0 : 1] = u->at[k];
-    p->units[u->at[k]] = moved;
-    u->holder[k] = SCHED_NONE;
-    p->suspects -= u->group != 0;
-}
-
-static void push_event(struct scheduler *s, enum sched_action_kind kind, uint32_t peer,
-                       uint32_t unit, const char *class_name)
-{
-    if (s->events_head == s->n_events)
-        s->events_head = s->n_events = 0;
-    PX_GROW(s->events, s->n_events, s->cap_events);
-    s->events[s->n_events++] = (struct sched_event){kind, peer, unit, class_name};
-}
-
-/* Everybody but `winner` who holds it is told to forget it. */
-static void cancel_others(struct scheduler *s, uint32_t unit, uint32_t winner)
-{
-    struct sched_unit *u = &s->units[unit];
-    for (int k = 0; k < MAX_HOLDERS; k++) {
-        uint32_t peer = u->holder[k];
-        if (peer == SCHED_NONE)
-            continue;
-        sched_detach(s, unit, peer);
-        if (peer != winner)
-            push_event(s, SCHED_CANCEL, peer, unit, NULL);
-    }
-}
-
-static void give_up(struct scheduler *s, uint32_t unit, const char *class_name)
-{
-    cancel_others(s, unit, SCHED_NONE);
-    s->units[unit].class_name = class_name;
-    sched_move(s, unit, S_GIVEN_UP);
-    s->counts.given_up++;
-    push_event(s, SCHED_GIVE_UP, SCHED_NONE, unit, class_name);
+    uint64_t v;
+    return keymap_get(&s->by_key, key, &v) ? (uint32_t)v : SCHED_NONE;
 }
 
 /* ---- peers ---- */
 
-static int64_t advance(struct scheduler *s, int64_t now)
+uint32_t sched_join(struct sched *s, const struct sched_peer *info, int64_t now)
 {
-    if (now > s->now)
-        s->now = now;
-    return s->now;
-}
-
-uint32_t sched_join(struct scheduler *s, int64_t now, const struct sched_peer *info)
-{
-    uint32_t peer = 0;
-    advance(s, now);
-    /* While actions wait that name a dead peer, its number must not mean somebody else. */
-    bool reuse = s->events_head == s->n_events;
-    while (peer < s->n_peers && (s->peers[peer].live || !reuse))
-        peer++;
-    if (peer == s->n_peers) {
+    uint32_t i = 0;
+    while (i < s->n_peers && s->peers[i].used)
+        i++;
+    if (i == s->n_peers) {
         PX_GROW(s->peers, s->n_peers, s->cap_peers);
-        memset(&s->peers[s->n_peers++], 0, sizeof *s->peers);
+        s->n_peers++;
     }
-    struct sched_peer_state *p = &s->peers[peer];
-    uint32_t *units = p->units;
-    uint32_t cap = p->cap;
-    *p = (struct sched_peer_state){.info = *info,
-                                   .live = true,
-                                   .units = units,
-                                   .cap = cap,
-                                   .job = SCHED_NONE,
-                                   .heard_us = s->now,
-                                   .moved_us = s->now};
-    return peer;
+    struct peer_state *p = &s->peers[i];
+    *p = (struct peer_state){.used = true,
+                             .info = *info,
+                             .dup = SCHED_NONE,
+                             .current = SCHED_NONE,
+                             .heard = now,
+                             .moved = now};
+    for (int k = 0; k < N_RECENT; k++)
+        p->recent[k] = SCHED_NONE;
+    s->quiet = false;
+    return i;
 }
 
-static struct sched_peer_state *live_peer(struct scheduler *s, uint32_t peer)
+void sched_credits(struct sched *s, uint32_t peer, uint32_t credits)
 {
-    px_assert(peer < s->n_peers && s->peers[peer].live);
-    return &s->peers[peer];
+    s->peers[peer].info.credits = credits;
+    s->quiet = false;
 }
 
-void sched_holds(struct scheduler *s, int64_t now, uint32_t peer, uint32_t unit)
+void sched_heard(struct sched *s, uint32_t peer, int64_t now)
 {
-    struct sched_unit *u = &s->units[unit];
-    advance(s, now);
-    live_peer(s, peer);
-    if (u->state != S_READY && u->state != S_DELAYED)
+    s->peers[peer].heard = now;
+}
+
+void sched_progress(struct sched *s, uint32_t peer, uint64_t total, int64_t now)
+{
+    struct peer_state *p = &s->peers[peer];
+    p->heard = now;
+    if (total != p->progress)
+        p->moved = now;
+    p->progress = total;
+}
+
+void sched_holds(struct sched *s, uint32_t peer, const struct px_digest *key, int64_t now)
+{
+    uint32_t slot = slot_of(s, key);
+    struct slot *u = slot == SCHED_NONE ? NULL : &s->slots[slot];
+    if (u && u->state == SLOT_LEASED && u->peer == peer)
         return;
-    sched_move(s, unit, S_LEASED);
-    u->leased_at = s->now;
-    u->attempts++;
-    sched_attach(s, unit, peer);
-}
-
-void sched_heard(struct scheduler *s, int64_t now, uint32_t peer)
-{
-    live_peer(s, peer)->heard_us = advance(s, now);
-}
-
-void sched_ready(struct scheduler *s, int64_t now, uint32_t peer, uint32_t free_places)
-{
-    sched_heard(s, now, peer);
-    s->peers[peer].places = free_places;
-}
-
-void sched_progress(struct scheduler *s, int64_t now, uint32_t peer, uint64_t progress)
-{
-    sched_heard(s, now, peer);
-    struct sched_peer_state *p = &s->peers[peer];
-    if (progress != p->progress)
-        p->moved_us = s->now;
-    p->progress = progress;
-}
-
-void sched_drain(struct scheduler *s, uint32_t peer)
-{
-    live_peer(s, peer)->draining = true;
-}
-
-/* A death with n companions: the next time in half the company, at last alone. */
-static void suspect(struct scheduler *s, uint32_t unit, uint32_t company)
-{
-    struct sched_unit *u = &s->units[unit];
-    uint32_t group = u->group && u->group < company ? u->group : company;
-    u->deaths++;
-    if (company == 1)
-        u->solo_deaths++;
-    u->group = group > 1 ? group / 2 : 1;
-}
-
-void sched_gone(struct scheduler *s, int64_t now, uint32_t peer, bool planned)
-{
-    struct sched_peer_state *p = live_peer(s, peer);
-    bool counts = !planned && !p->draining;
-    uint32_t company = p->n;
-    advance(s, now);
-    s->counts.deaths += !planned && !p->draining;
-    p->live = false;
-    while (p->n) {
-        uint32_t unit = p->units[p->n - 1];
-        struct sched_unit *u = &s->units[unit];
-        sched_detach(s, unit, peer);
-        /* A copy elsewhere goes on undisturbed; its own lease is what counts there. */
-        if (sched_n_holders(u))
-            continue;
-        if (counts)
-            suspect(s, unit, company);
-        if (u->solo_deaths >= s->cfg.max_solo_deaths)
-            give_up(s, unit, "crash");
-        else
-            sched_move(s, unit, S_READY);
+    struct peer_state *p = &s->peers[peer];
+    if (!u || u->state == SLOT_LEASED || u->state == SLOT_PENDING ||
+        p->in_flight >= p->info.credits) {
+        cancel(s, peer, key);
+        return;
     }
-    px_assert(p->suspects == 0);
+    slot_detach(s, slot); /* counts it as no longer ready */
+    s->counts.ready++;
+    if (u->solo > 0) /* it did not die of it after all */
+        u->solo--;
+    u->suspect = false;
+    u->lease = 0;
+    slot_lease(s, slot, peer, now);
+}
+
+void sched_drain(struct sched *s, uint32_t peer)
+{
+    s->peers[peer].draining = true;
+}
+
+uint32_t sched_in_flight(const struct sched *s, uint32_t peer)
+{
+    return s->peers[peer].in_flight;
+}
+
+const char *sched_end_name(enum sched_end e)
+{
+    static const char *const names[] = {"left", "crashed", "killed", "silent", "hung"};
+    return names[e];
+}
+
+void sched_remove(struct sched *s, uint32_t peer, enum sched_end how, int64_t now)
+{
+    peer_gone(s, peer, how, now);
+    s->quiet = false;
+}
+
+bool peer_blocked(const struct peer_state *p, uint32_t group)
+{
+    for (uint32_t i = 0; i < p->n_blocked; i++)
+        if (p->blocked[i] == group)
+            return true;
+    return false;
+}
+
+bool group_has_able_peer(const struct sched *s, uint32_t group)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < s->n_peers; i++) {
+        const struct peer_state *p = &s->peers[i];
+        if (!p->used || p->draining || !(p->info.roles & s->groups[group].role))
+            continue;
+        if (!peer_blocked(p, group))
+            return true;
+        any = true;
+    }
+    return !any;
 }
 
 /* ---- results ---- */
 
-static void note_duration(struct scheduler *s, const struct sched_unit *u)
+/* How long it took, for the medians; only when its own holder answered. */
+static void learn(struct sched *s, const struct slot *u, int64_t now)
 {
+    double per_cost = (double)(now - u->since) / u->cost;
     struct sched_job *j = &s->jobs[u->job];
-    j->durations[j->n_durations++ % DURATIONS] = (double)(s->now - u->leased_at);
+    ring_add(&j->ring, per_cost);
+    ring_add(&s->groups[j->group].ring, per_cost);
 }
 
-bool sched_result(struct scheduler *s, int64_t now, uint32_t peer, uint32_t unit)
+enum sched_answer sched_done(struct sched *s, uint32_t peer, const struct px_digest *key,
+                             int64_t now, uint32_t *slot)
 {
-    struct sched_unit *u = &s->units[unit];
-    advance(s, now);
-    if (peer != SCHED_NONE) {
-        s->peers[peer].heard_us = s->now;
-        s->peers[peer].moved_us = s->now;
+    uint32_t i = slot_of(s, key);
+    s->quiet = false;
+    if (peer != SCHED_NONE)
+        s->peers[peer].heard = s->peers[peer].moved = now;
+    if (i == SCHED_NONE)
+        return SCHED_UNKNOWN;
+    struct slot *u = &s->slots[i];
+    *slot = i;
+    if (u->state == SLOT_PENDING)
+        return SCHED_PENDING;
+    if (u->state == SLOT_LEASED) {
+        if (u->peer == peer)
+            learn(s, u, now);
+        else
+            cancel(s, u->peer, key);
+        if (u->dup != SCHED_NONE && u->dup != peer)
+            cancel(s, u->dup, key);
     }
-    if (u->state == S_COMMITTING || u->state == S_GIVEN_UP || u->state == S_FREE)
-        return false;
-    if (sched_holds_unit(s, unit, peer))
-        note_duration(s, u);
-    cancel_others(s, unit, peer);
-    sched_move(s, unit, S_COMMITTING);
-    return true;
+    slot_detach(s, i);
+    u->state = SLOT_PENDING;
+    s->counts.pending++;
+    return SCHED_ACCEPTED;
 }
 
-void sched_committed(struct scheduler *s, uint32_t unit)
+static int64_t backoff_us(const struct slot *u, enum sched_fault fault)
 {
-    px_assert(s->units[unit].state == S_COMMITTING);
-    release_unit(s, unit);
+    int64_t base = fault == SCHED_FAULT_MEMORY ? 1000 * SCHED_MS : 250 * SCHED_MS;
+    int64_t wait = base << (u->fails < 8 ? u->fails : 8);
+    if (wait > 60000 * (int64_t)SCHED_MS)
+        wait = 60000 * (int64_t)SCHED_MS;
+    /* Jitter of up to a quarter, from the key: the same in every replay. */
+    return wait + wait / 4 * (int64_t)(px_load_u32(u->key.b) % 1024) / 1024;
 }
 
-/* Backoff doubles from failure to failure; a little of the unit's number keeps herds apart. */
-static int64_t backoff(const struct scheduler *s, const struct sched_unit *u)
+/* A detached unit that failed: again later, alone, elsewhere, or never. */
+static void after_failure(struct sched *s, uint32_t slot, enum sched_fault fault, int64_t now)
 {
-    int64_t wait = s->cfg.first_backoff_us;
-    for (uint32_t i = 1; i < u->failures && wait < s->cfg.last_backoff_us; i++)
-        wait *= 2;
-    if (wait > s->cfg.last_backoff_us)
-        wait = s->cfg.last_backoff_us;
-    return wait + wait / 8 * (int64_t)(u->id % 4);
-}
-
-void sched_failed(struct scheduler *s, int64_t now, uint32_t peer, uint32_t unit, bool retryable)
-{
-    struct sched_unit *u = &s->units[unit];
-    advance(s, now);
-    bool committing = u->state == S_COMMITTING; /* its record was not acceptable after all */
-    if (!committing && !sched_holds_unit(s, unit, peer))
-        return;
-    if (!committing) {
-        sched_detach(s, unit, peer);
-        s->peers[peer].moved_us = s->now;
-        if (sched_n_holders(u))
-            return;
-    }
-    u->failures++;
-    if (!retryable || u->failures >= s->cfg.max_failures) {
-        give_up(s, unit, "failed");
+    struct slot *u = &s->slots[slot];
+    s->counts.ready++;
+    if (fault == SCHED_FAULT_FINAL || u->fails >= s->cfg.max_fails) {
+        s->counts.ready--;
+        slot_give_up(s, slot, fault == SCHED_FAULT_FINAL ? "final" : "failures");
         return;
     }
-    s->counts.retries++;
-    u->ready_at = s->now + backoff(s, u);
-    sched_move(s, unit, S_DELAYED);
-}
-
-void sched_returned(struct scheduler *s, int64_t now, uint32_t peer, uint32_t unit)
-{
-    advance(s, now);
-    if (!sched_holds_unit(s, unit, peer))
-        return;
-    sched_detach(s, unit, peer);
-    s->peers[peer].retract_sent = false;
-    struct sched_unit *u = &s->units[unit];
-    if (sched_n_holders(u))
-        return;
-    u->attempts--;
-    sched_move(s, unit, S_READY);
-}
-
-/* ---- judging ---- */
-
-static void bury(struct scheduler *s, uint32_t peer, const char *why)
-{
-    push_event(s, SCHED_BURY, peer, SCHED_NONE, why);
-    sched_gone(s, s->now, peer, false);
-}
-
-void sched_tick(struct scheduler *s, int64_t now)
-{
-    advance(s, now);
-    bool stalled = s->ticked_us >= 0 && s->now - s->ticked_us > s->cfg.stall_us;
-    s->ticked_us = s->now;
-    for (uint32_t i = 0; i < s->n_peers; i++) {
-        struct sched_peer_state *p = &s->peers[i];
-        if (!p->live)
-            continue;
-        if (stalled) /* its messages may still wait: one grace period for everybody */
-            p->heard_us = p->moved_us = s->now;
-        if (s->now - p->heard_us > s->cfg.silence_us)
-            bury(s, i, "silent");
-        else if (p->n && s->now - p->moved_us > s->cfg.no_progress_us)
-            bury(s, i, "hung");
+    u->suspect = fault == SCHED_FAULT_MEMORY;
+    if (fault == SCHED_FAULT_MODEL) {
+        slot_to_ready(s, slot);
+    } else if (u->suspect) {
+        suspects_new_batch(s, &slot, 1, now + backoff_us(u, fault));
+    } else {
+        slot_delay(s, slot, now + backoff_us(u, fault));
     }
-    while (s->delayed.n && s->units[s->delayed.a[0]].ready_at <= s->now)
-        sched_move(s, s->delayed.a[0], S_READY);
 }
 
-int64_t sched_deadline(const struct scheduler *s)
+static void block(struct sched *s, uint32_t peer, uint32_t group)
 {
-    int64_t next = s->delayed.n ? s->units[s->delayed.a[0]].ready_at : INT64_MAX;
-    for (uint32_t i = 0; i < s->n_peers; i++) {
-        const struct sched_peer_state *p = &s->peers[i];
-        if (!p->live)
-            continue;
-        if (p->heard_us + s->cfg.silence_us + 1 < next)
-            next = p->heard_us + s->cfg.silence_us + 1;
-        if (p->n && p->moved_us + s->cfg.no_progress_us + 1 < next)
-            next = p->moved_us + s->cfg.no_progress_us + 1;
-    }
-    return next;
-}
-
-/* ---- actions ---- */
-
-static bool next_event(struct scheduler *s, struct sched_action *out)
-{
-    while (s->events_head < s->n_events) {
-        const struct sched_event *e = &s->events[s->events_head++];
-        if (e->kind == SCHED_CANCEL && !s->peers[e->peer].live)
-            continue;
-        *out = (struct sched_action){.kind = e->kind, .peer = e->peer, .class_name = e->class_name};
-        if (e->kind == SCHED_BURY)
-            return true;
-        s->out_units[0] = e->unit;
-        out->units = s->out_units;
-        out->n = 1;
-        out->job = s->units[e->unit].job;
-        out->id = s->units[e->unit].id;
-        if (e->kind == SCHED_GIVE_UP) {
-            out->deaths = s->units[e->unit].deaths;
-            release_unit(s, e->unit);
-        }
-        return true;
-    }
-    return false;
-}
-
-void sched_next(struct scheduler *s, int64_t now, bool leasing, struct sched_action *out)
-{
-    advance(s, now);
-    memset(out, 0, sizeof *out);
-    if (!s->cap_out)
-        PX_GROW(s->out_units, 0, s->cap_out);
-    if (next_event(s, out))
+    struct peer_state *p = &s->peers[peer];
+    if (peer_blocked(p, group))
         return;
-    if (leasing && (sched_make_lease(s, out) || sched_make_retract(s, out)))
-        return;
-    out->kind = SCHED_IDLE;
+    PX_GROW(p->blocked, p->n_blocked, p->cap_blocked);
+    p->blocked[p->n_blocked++] = group;
+    s->groups[group].n_blocked++;
 }
 
-/* ---- counting ---- */
+void sched_rejected(struct sched *s, uint32_t slot, int64_t now)
+{
+    struct slot *u = &s->slots[slot];
+    px_assert(u->state == SLOT_PENDING);
+    s->counts.pending--;
+    s->quiet = false;
+    u->fails++;
+    after_failure(s, slot, SCHED_FAULT_OTHER, now);
+}
 
-void sched_count(const struct scheduler *s, struct sched_counts *out)
+/* The slot if the peer holds this unit. A second copy that is gone leaves the first in place. */
+static uint32_t held_slot(struct sched *s, uint32_t peer, const struct px_digest *key, int64_t now)
+{
+    uint32_t slot = slot_of(s, key);
+    s->quiet = false;
+    s->peers[peer].heard = s->peers[peer].moved = now;
+    if (slot == SCHED_NONE || s->slots[slot].state != SLOT_LEASED)
+        return SCHED_NONE;
+    if (s->slots[slot].dup == peer)
+        drop_dup(s, slot);
+    return s->slots[slot].peer == peer ? slot : SCHED_NONE;
+}
+
+uint32_t sched_failed(struct sched *s, uint32_t peer, const struct px_digest *key,
+                      enum sched_fault fault, int64_t now)
+{
+    uint32_t slot = held_slot(s, peer, key, now);
+    if (slot == SCHED_NONE)
+        return SCHED_NONE;
+    struct slot *u = &s->slots[slot];
+    if (u->dup != SCHED_NONE)
+        cancel(s, u->dup, key);
+    slot_detach(s, slot);
+    if (fault == SCHED_FAULT_MODEL)
+        block(s, peer, s->jobs[u->job].group);
+    else
+        u->fails++;
+    after_failure(s, slot, fault, now);
+    return slot;
+}
+
+void sched_returned(struct sched *s, uint32_t peer, const struct px_digest *key, int64_t now)
+{
+    uint32_t slot = held_slot(s, peer, key, now);
+    if (slot == SCHED_NONE)
+        return;
+    if (s->slots[slot].dup != SCHED_NONE)
+        cancel(s, s->slots[slot].dup, key);
+    slot_detach(s, slot);
+    s->counts.ready++;
+    slot_requeue(s, slot, now);
+}
+
+void sched_forget(struct sched *s, uint32_t slot)
+{
+    struct slot *u = &s->slots[slot];
+    px_assert(u->state == SLOT_PENDING);
+    keymap_take(&s->by_key, &u->key, NULL);
+    u->state = SLOT_FREE;
+    u->heap = s->free_slot;
+    s->free_slot = slot;
+    s->counts.pending--;
+}
+
+/* ---- time ---- */
+
+void sched_stalled(struct sched *s, int64_t now)
+{
+    for (uint32_t i = 0; i < s->n_peers; i++)
+        s->peers[i].heard = s->peers[i].moved = now;
+    s->judged = now;
+}
+
+void sched_stop(struct sched *s)
+{
+    s->stopped = true;
+}
+
+void sched_counts(const struct sched *s, struct sched_counts *out)
 {
     *out = s->counts;
-    out->ready = s->by_state[S_READY];
-    out->delayed = s->by_state[S_DELAYED];
-    out->leased = s->by_state[S_LEASED];
-    out->committing = s->by_state[S_COMMITTING];
-    out->peers = out->generators = out->scorers = 0;
-    for (uint32_t i = 0; i < s->n_peers; i++) {
-        if (!s->peers[i].live)
-            continue;
-        out->peers++;
-        out->generators += (s->peers[i].info.roles & ROLE_GENERATE) != 0;
-        out->scorers += (s->peers[i].info.roles & ROLE_SCORE) != 0;
-    }
-}
-
-uint64_t sched_unit_id(const struct scheduler *s, uint32_t unit)
-{
-    return s->units[unit].id;
-}
-
-uint32_t sched_unit_job(const struct scheduler *s, uint32_t unit)
-{
-    return s->units[unit].job;
-}
-
-uint32_t sched_ready_units(const struct scheduler *s, enum peer_role role)
-{
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < s->n_busy; i++) {
-        const struct sched_job *j = &s->jobs[s->busy_jobs[i]];
-        if (j->role == role)
-            n += j->ready.n + j->suspects.n;
-    }
-    return n;
-}
-
-uint32_t sched_free_places(const struct scheduler *s, enum peer_role role)
-{
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < s->n_peers; i++) {
-        const struct sched_peer_state *p = &s->peers[i];
-        if (p->live && !p->draining && (p->info.roles & (unsigned)role))
-            n += p->places;
-    }
-    return n;
 }

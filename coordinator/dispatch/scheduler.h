@@ -1,123 +1,149 @@
-/* scheduler.h - who does what next: pure, no I/O, no clock.
+/* scheduler.h - who does what next. Pure: no I/O, no clock; events and times are handed in.
  *
- * Theory of operation. The hall tells what happened (units added, peers joined, were heard,
- * finished, failed or died) with the time, and asks for actions one after the other until there are
- * none. A unit is READY, DELAYED (backoff), LEASED to a peer (at most two: stragglers are
- * duplicated on another host), COMMITTING, or given up. It leaves the scheduler when it is
- * committed or given up.
+ * Theory of operation. Units wait in one heap per (role, model), longest first. A peer with free
+ * credits gets units of the model it already has mapped, else of the model with the most work per
+ * peer. A lease lives while its peer is heard and its progress moves. When a peer is lost
+ * unexpectedly, what it held becomes a set of suspects: two halves, each run apart from other work
+ * on an idle peer, halved again at the next death, in the end one unit alone. Only a death alone
+ * counts against a unit. Results are accepted once, by key, from whoever sends them.
  *
- * Rules. A peer never holds more units than the places it announced. A lease names units of one
- * job, longest expected first; peers keep their job and their model while there is work for it.
- * When a peer dies unexpectedly every unit it held becomes a suspect: suspects are leased again
- * only to a peer that holds nothing else, in groups of half the size, at last alone; only a death
- * alone counts, and after three the unit is given up. A planned leave (drain, end of time) suspects
- * nobody. A lease lives while its peer is heard and makes progress. The first result of a unit is
- * accepted, whoever brings it and however late. After a stall of the caller itself everybody gets a
- * grace period.
+ * Promises, whatever the order of events: no unit is lost, none is accepted twice, no peer is
+ * leased more than its credits, and while units and able peers exist something moves. Each event
+ * costs O(log n) in the number of units (and O(n) in the number of peers).
  *
- * Handles: peers and units are small numbers, valid from join/add until gone/(committed, given up).
- * Costs: O(log n) per unit event, O(non-empty jobs) per lease. One thread. */
-#ifndef COORDINATOR_SCHEDULER_H
-#define COORDINATOR_SCHEDULER_H
+ * The caller reports events, then calls sched_next until it returns false and carries out what
+ * it gets. One thread. */
+#ifndef COORDINATOR_DISPATCH_SCHEDULER_H
+#define COORDINATOR_DISPATCH_SCHEDULER_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "proto/unit.h"
+#include "proto/digest.h"
 
 #define SCHED_NONE UINT32_MAX
 
-struct scheduler;
+struct sched;
 
 struct sched_config {
-    int64_t silence_us;     /* a peer unheard for so long is dead */
-    int64_t no_progress_us; /* a peer that holds units and makes no progress for so long is hung */
-    int64_t stall_us;       /* between two ticks: more means that the caller itself stood still */
-    int64_t first_backoff_us, last_backoff_us; /* after a retryable failure, doubling */
-    uint32_t max_failures; /* retryable failures of one unit before it is given up */
-    uint32_t max_solo_deaths;
+    int64_t no_progress_us; /* leases without progress for so long: their peer hangs */
+    int64_t silence_us;     /* a peer unheard for so long is lost */
+    uint32_t max_fails;     /* failed attempts before a unit is given up */
+    uint32_t solo_deaths;   /* deaths alone before a unit is given up */
 };
-void sched_config_default(struct sched_config *c); /* 8 s, 120 s, 2 s, 1 s..60 s, 5, 3 */
+
+struct sched *sched_new(const struct sched_config *cfg);
+void sched_free(struct sched **s);
+
+/* ---- units ---- */
+
+/* model: what peers should not have to map twice; zeros where it does not matter. */
+uint32_t sched_add_job(struct sched *s, unsigned role, const struct px_digest *model);
+/* The unit's slot, valid until sched_forget; SCHED_NONE when the key is here already. */
+uint32_t sched_add_unit(struct sched *s, uint64_t id, const struct px_digest *key, uint32_t job,
+                        double cost);
+
+struct sched_unit {
+    uint64_t id;
+    struct px_digest key;
+    uint32_t job;
+    uint32_t attempts; /* leases so far */
+    uint32_t fails;
+    uint32_t solo_deaths;
+};
+void sched_get_unit(const struct sched *s, uint32_t slot, struct sched_unit *out);
+
+/* ---- peers ---- */
 
 struct sched_peer {
-    unsigned roles; /* bits of enum peer_role */
-    uint64_t host;  /* hash of its host's name */
-    int64_t end_us; /* monotonic time when it must be gone; INT64_MAX: never */
+    unsigned roles;
+    uint64_t host; /* any number that tells hosts apart */
+    uint32_t credits;
+    int64_t end_us; /* its end on the caller's clock; INT64_MAX: never */
 };
+uint32_t sched_join(struct sched *s, const struct sched_peer *info, int64_t now);
+void sched_credits(struct sched *s, uint32_t peer, uint32_t credits);
+void sched_heard(struct sched *s, uint32_t peer, int64_t now);
+void sched_progress(struct sched *s, uint32_t peer, uint64_t total, int64_t now);
+/* It works on this unit already (it outlived an earlier coordinator or connection). The unit is
+ * leased to it, or the peer is told to forget it (an action). */
+void sched_holds(struct sched *s, uint32_t peer, const struct px_digest *key, int64_t now);
+/* Nothing more is leased to it; its end counts against no unit. */
+void sched_drain(struct sched *s, uint32_t peer);
+
+enum sched_end {
+    SCHED_LEFT,    /* said BYE, or ended as planned: counts for nothing */
+    SCHED_CRASHED, /* died by its own doing, or nobody knows how */
+    SCHED_KILLED,  /* was killed from outside: weighs a third of a crash */
+    SCHED_SILENT,  /* was not heard any more: weighs a third */
+    SCHED_HUNG     /* lived and made no progress */
+};
+const char *sched_end_name(enum sched_end e);
+void sched_remove(struct sched *s, uint32_t peer, enum sched_end how, int64_t now);
+uint32_t sched_in_flight(const struct sched *s, uint32_t peer);
+
+/* ---- results ---- */
+
+enum sched_answer {
+    SCHED_ACCEPTED, /* the first: commit it, then sched_forget */
+    SCHED_PENDING,  /* accepted before, its commit is under way */
+    SCHED_UNKNOWN   /* no such unit here: committed long ago, or not pulled yet */
+};
+enum sched_answer sched_done(struct sched *s, uint32_t peer, const struct px_digest *key,
+                             int64_t now, uint32_t *slot);
+/* The record of an accepted unit is no good: a failed attempt. */
+void sched_rejected(struct sched *s, uint32_t slot, int64_t now);
+/* Committed or given up, and done with: the slot is free again. */
+void sched_forget(struct sched *s, uint32_t slot);
+
+enum sched_fault {
+    SCHED_FAULT_FINAL,  /* nobody can do it */
+    SCHED_FAULT_MODEL,  /* this peer cannot hold the model */
+    SCHED_FAULT_MEMORY, /* it is tried again alone */
+    SCHED_FAULT_IO,
+    SCHED_FAULT_OTHER
+};
+/* The slot, or SCHED_NONE when the peer does not hold this unit. */
+uint32_t sched_failed(struct sched *s, uint32_t peer, const struct px_digest *key,
+                      enum sched_fault fault, int64_t now);
+/* Given back untouched. */
+void sched_returned(struct sched *s, uint32_t peer, const struct px_digest *key, int64_t now);
+
+/* ---- time ---- */
+
+/* The caller did not look at its clock or mail for a while: nobody is judged for that time. */
+void sched_stalled(struct sched *s, int64_t now);
+/* No new leases from now on. */
+void sched_stop(struct sched *s);
+
+/* ---- what to do ---- */
 
 enum sched_action_kind {
-    SCHED_IDLE = 0, /* nothing to do now */
-    SCHED_LEASE,    /* send these units to the peer under this lease */
-    SCHED_RETRACT,  /* ask the peer to give these back if it has not started them */
-    SCHED_CANCEL,   /* tell the peer to forget these: somebody else was faster, or given up */
-    SCHED_GIVE_UP,  /* one unit, class_name says why; the unit's handle dies with the action */
-    SCHED_BURY /* the peer is silent or hung: disconnect (kill) it; sched_gone was done for it */
+    SCHED_GRANT,   /* lease `slots`, all of one job, to the peer */
+    SCHED_RETRACT, /* ask for `slots` back if they are not started */
+    SCHED_CANCEL,  /* tell the peer to forget `keys` */
+    SCHED_GIVE_UP, /* slots[0] is given up for `reason`; sched_forget it in the end */
+    SCHED_LOST     /* the peer is gone from the roster for `how` (its units are taken care of) */
 };
-
 struct sched_action {
     enum sched_action_kind kind;
     uint32_t peer;
     uint64_t lease;
     uint32_t job;
-    const uint32_t *units;    /* borrowed until the next call */
-    const uint32_t *attempts; /* LEASE: which attempt each is, from 1 */
+    const uint32_t *slots; /* borrowed until the next call */
+    const struct px_digest *keys;
     uint32_t n;
-    const char *class_name; /* GIVE_UP: "crash", "failed"; BURY: "silent", "hung" */
-    uint32_t deaths;        /* GIVE_UP */
-    uint64_t id;            /* GIVE_UP: the id given to sched_add */
+    const char *reason; /* "deaths", "failures", "final", "no-peer" */
+    enum sched_end how;
 };
-
-struct scheduler *sched_new(const struct sched_config *cfg);
-void sched_free(struct scheduler **s);
-
-/* Jobs are numbered from 0 by the caller; must be known before their units. */
-void sched_add_job(struct scheduler *s, uint32_t job, enum peer_role role,
-                   const struct px_digest *model);
-/* Returns the unit's handle. id is the caller's own. */
-uint32_t sched_add(struct scheduler *s, uint64_t id, uint32_t job, double cost);
-
-uint32_t sched_join(struct scheduler *s, int64_t now, const struct sched_peer *p);
-/* A peer that came back (reconnect, restart of the coordinator) says what it still holds. */
-void sched_holds(struct scheduler *s, int64_t now, uint32_t peer, uint32_t unit);
-void sched_ready(struct scheduler *s, int64_t now, uint32_t peer, uint32_t free_places);
-void sched_heard(struct scheduler *s, int64_t now, uint32_t peer);
-void sched_progress(struct scheduler *s, int64_t now, uint32_t peer, uint64_t progress);
-/* It is leaving in good order: nothing more is leased to it, its end suspects nobody. */
-void sched_drain(struct scheduler *s, uint32_t peer);
-/* It is gone. What it held is leased again. planned: by our own doing or in good order. */
-void sched_gone(struct scheduler *s, int64_t now, uint32_t peer, bool planned);
-
-/* A result for a unit arrived (peer may be SCHED_NONE: from somebody buried). true: accept it, it
- * is COMMITTING now; false: it was accepted before. */
-bool sched_result(struct scheduler *s, int64_t now, uint32_t peer, uint32_t unit);
-/* It is on disk: the handle is free again. */
-void sched_committed(struct scheduler *s, uint32_t unit);
-/* Its record was not acceptable or the peer says it cannot do it. */
-void sched_failed(struct scheduler *s, int64_t now, uint32_t peer, uint32_t unit, bool retryable);
-/* The peer gives it back untouched. */
-void sched_returned(struct scheduler *s, int64_t now, uint32_t peer, uint32_t unit);
-
-/* Judges leases; call after all waiting messages were read. */
-void sched_tick(struct scheduler *s, int64_t now);
-/* The next thing to do. Call until it is SCHED_IDLE. leasing = false: no new leases (draining). */
-void sched_next(struct scheduler *s, int64_t now, bool leasing, struct sched_action *out);
-/* When sched_tick has something to judge next. */
-int64_t sched_deadline(const struct scheduler *s);
+bool sched_next(struct sched *s, int64_t now, struct sched_action *out);
 
 struct sched_counts {
-    uint32_t peers, generators, scorers;         /* live */
-    uint32_t ready, delayed, leased, committing; /* units */
-    uint64_t retries, deaths, given_up, retracted, duplicated;
+    uint64_t ready; /* waiting for a peer, suspects and delayed ones included */
+    uint64_t leased;
+    uint64_t pending; /* accepted or given up, not yet forgotten */
+    uint64_t retries; /* leases after the first */
 };
-void sched_count(const struct scheduler *s, struct sched_counts *out);
-uint64_t sched_unit_id(const struct scheduler *s, uint32_t unit);
-uint32_t sched_unit_job(const struct scheduler *s, uint32_t unit);
-/* READY units of a role: how much more is worth pulling. */
-uint32_t sched_ready_units(const struct scheduler *s, enum peer_role role);
-/* Free places over all live peers of a role that do not drain. */
-uint32_t sched_free_places(const struct scheduler *s, enum peer_role role);
-
-/* Aborts when an invariant does not hold; O(everything), for tests. */
-void sched_check(const struct scheduler *s);
+void sched_counts(const struct sched *s, struct sched_counts *out);
 
 #endif
