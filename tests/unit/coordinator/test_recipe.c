@@ -13,6 +13,7 @@
 #include "coordinator/recipe/recipe.h"
 #include "proto/file.h"
 #include "proto/mem.h"
+#include "proto/model/chat.h"
 
 static char dir[] = "/tmp/proctor-recipe-XXXXXX";
 static char file[64]; /* the recipe that messages name; it is never written */
@@ -471,6 +472,16 @@ static void suggestions_are_near_or_absent(void **state)
     assert_null(recipe_nearest(longer, names, 3));
 }
 
+static void every_template_that_chat_takes_exists(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"chatml", "qwen2", "qwen3", "llama3", "gemma2", "phi3"};
+    for (size_t i = 0; i < 6; i++) {
+        enum chat_template t;
+        assert_int_equal(chat_template_by_name(names[i], &t, NULL), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -493,6 +504,7 @@ int main(void)
         cmocka_unit_test(a_missing_recipe_is_not_a_finding),
         cmocka_unit_test(the_reference_is_the_tables),
         cmocka_unit_test(suggestions_are_near_or_absent),
+        cmocka_unit_test(every_template_that_chat_takes_exists),
     };
     return cmocka_run_group_tests(tests, make_models, remove_models);
 }
