@@ -73,7 +73,7 @@ static struct span last_number(struct span s)
 /* -$1,234.50 -> -1234.5 */
 static char *canonical(struct span s)
 {
-    char *out = px_xmalloc(s.n + 2);
+    char *out = px_xmalloc(s.n + 3); /* a sign, a zero before a bare fraction, NUL */
     size_t n = 0, at = 0;
     bool minus = false, fraction = false;
     for (; at < s.n && !digit(s.p[at]) && s.p[at] != '.'; at++)

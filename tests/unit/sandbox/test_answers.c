@@ -41,6 +41,8 @@ static const struct sample numbers[] = {
     {"Q: What? A: 12", "12", "last-number"},
     {"18.", "18", "last-number"},
     {"1,600", "1600", "last-number"},
+    {"about .5", "0.5", "last-number"},
+    {"-.5", "-0.5", "last-number"},
 };
 
 static void numbers_are_found_in_order_of_rules(void **state)
