@@ -181,6 +181,9 @@ static PyObject *find(struct candidate *c, PyObject *target)
 static PyObject *call_special(PyObject *o, PyObject *args)
 {
     PyObject *f = PyObject_GetAttr((PyObject *)Py_TYPE(o), PyTuple_GET_ITEM(args, 0));
+    if (f == NULL && PyErr_ExceptionMatches(PyExc_AttributeError))
+        PyErr_Format(PyExc_TypeError, "'%.100s' object does not support %S", Py_TYPE(o)->tp_name,
+                     PyTuple_GET_ITEM(args, 0)); /* as the operator itself would say */
     PyObject *all = PyTuple_New(PyTuple_GET_SIZE(args));
     PyObject *r = NULL;
     if (f != NULL && all != NULL) {
