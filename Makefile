@@ -246,6 +246,16 @@ $(O)/bench/bench_kernels $(O)/bench/bench_engine: $(O)/bench/%: $(O)/obj/tests/b
 	@echo "  LINK $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(call pkg,libs,$(PKGS_worker)) $(LDLIBS)
 
+$(O)/bench/bench_bare: $(O)/obj/tests/bench/bench_bare.o $(O)/libproto.a
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(call pkg,libs,$(PKGS_coordinator)) $(LDLIBS)
+
+# Dispatch through the real programs, alternately with the bare loop.
+.PHONY: bench-dispatch
+bench-dispatch: all $(O)/bench/bench_bare
+	@tests/bench/bench_dispatch.py $(BIN) $(O)/bench/bench_bare
+
 # make bench-engine MODEL=file.gguf
 .PHONY: bench-engine
 bench-engine: $(O)/bench/bench_engine

@@ -4,7 +4,6 @@ times. Prints medians; figures go to docs/numbers.md by hand.
 
 Usage: bench_scale.py BIN_DIR [--million]
 """
-import json
 import os
 import shutil
 import statistics
@@ -14,15 +13,10 @@ import tempfile
 import threading
 import time
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from many import ENV, make, timed  # noqa: E402
+
 BIN = os.path.abspath(sys.argv[1])
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-ENV = dict(os.environ, PROCTOR_HOME=ROOT)
-
-
-def timed(argv, **kw):
-    start = time.perf_counter()
-    p = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENV, **kw)
-    return time.perf_counter() - start, p
 
 
 def median_ms(argv, n=11):
@@ -37,20 +31,6 @@ def rss_anon(pid):
     except OSError:
         pass
     return 0
-
-
-def make(work, n):
-    with open(os.path.join(work, "rows.jsonl"), "w") as f:
-        for i in range(n):
-            f.write('{"id": "row/%07d", "text": "problem number %d"}\n' % (i, i))
-    with open(os.path.join(work, "many.yaml"), "w") as f:
-        f.write("task: many\ndata: {file: ./rows.jsonl, get: made by the benchmark}\n"
-                "id: '{{ id }}'\nrequest: generate\nprompt: '{{ text }}'\nmax_tokens: 8\n"
-                "scorer: {kind: none}\nheadline: none\n")
-    with open(os.path.join(work, "recipe.yaml"), "w") as f:
-        f.write("recipe: many\nmodels:\n  nothing: {backend: noop}\nstages:\n"
-                "  - eval: {models: [nothing], tasks: [./many.yaml]}\n"
-                "resources: {workers: 2, testers: 0, threads: 1}\n")
 
 
 def run_scale(n):
