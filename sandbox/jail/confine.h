@@ -39,6 +39,10 @@ pid_t jail_clone(void);
 int jail_enter(uid_t uid, gid_t gid, const char *stdlib);
 const char *jail_step_name(int step);
 
+/* Once in a zygote: signals as its forks are to have them, but that those for a whole process group
+ * (a Ctrl-C) are ignored: what runs is the supervisor's to end. */
+int jail_settle_signals(void);
+
 struct confine {
     unsigned layers;
     const char *stdlib;

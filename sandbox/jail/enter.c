@@ -169,6 +169,9 @@ int jail_enter(uid_t uid, gid_t gid, const char *stdlib)
         return 4;
     if (sethostname("box", 3) != 0)
         return 5;
+    for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+        if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0)
+            return 6;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return 6;
     return 0;

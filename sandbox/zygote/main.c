@@ -60,7 +60,8 @@ static _Noreturn void zygote(int own, int ctl, const struct packet_msg *m, bool 
                              uid_t uid, gid_t gid)
 {
     close(own);
-    signal(SIGCHLD, SIG_DFL);
+    if (jail_settle_signals() != 0)
+        _exit(1);
     PyOS_AfterFork_Child();
     unsigned layers = 0;
     if (namespaces) {
