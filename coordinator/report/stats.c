@@ -1,0 +1,104 @@
+/* stats.c - see stats.h. Binomial sums go through log-gamma, so a million trials are fine. */
+#include "coordinator/report/stats.h"
+
+#include <math.h>
+
+#define Z95 1.959963984540054 /* 97.5 % quantile of the normal distribution */
+
+struct interval stats_wilson(uint64_t k, uint64_t n)
+{
+    if (n == 0)
+        return (struct interval){0, 1};
+    double N = (double)n, p = (double)k / N, zz = Z95 * Z95;
+    double mid = (p + zz / (2 * N)) / (1 + zz / N);
+    double half = Z95 / (1 + zz / N) * sqrt(p * (1 - p) / N + zz / (4 * N * N));
+    /* the ends of a sure thing are exact; rounding must not say otherwise */
+    return (struct interval){k == 0 ? 0 : fmax(0, mid - half), k == n ? 1 : fmin(1, mid + half)};
+}
+
+/* 97.5 % quantile of Student's t: a table for few degrees, then Cornish-Fisher (Abramowitz and
+ * Stegun 26.7.5), whose error is below 1e-4 from 10 degrees on. */
+static double t_quantile(uint64_t degrees)
+{
+    static const double table[] = {12.706205, 4.302653, 3.182446, 2.776445, 2.570582,
+                                   2.446912,  2.364624, 2.306004, 2.262157, 2.228139};
+    if (degrees <= sizeof table / sizeof *table)
+        return table[degrees - 1];
+    double z = Z95, z3 = z * z * z, z5 = z3 * z * z, z7 = z5 * z * z, v = (double)degrees;
+    return z + (z3 + z) / (4 * v) + (5 * z5 + 16 * z3 + 3 * z) / (96 * v * v) +
+           (3 * z7 + 19 * z5 + 17 * z3 - 15 * z) / (384 * v * v * v);
+}
+
+struct interval stats_mean(double sum, double sum_of_squares, uint64_t n)
+{
+    if (n < 2)
+        return (struct interval){NAN, NAN};
+    double N = (double)n, mean = sum / N;
+    double var = fmax(0, (sum_of_squares - N * mean * mean) / (N - 1));
+    double half = t_quantile(n - 1) * sqrt(var / N);
+    return (struct interval){mean - half, mean + half};
+}
+
+static double log_choose(double n, double k)
+{
+    return lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1);
+}
+
+static double point(uint64_t k, uint64_t n, double p)
+{
+    if (p <= 0)
+        return k == 0;
+    if (p >= 1)
+        return k == n;
+    return exp(log_choose((double)n, (double)k) + (double)k * log(p) + (double)(n - k) * log1p(-p));
+}
+
+/* Sums lo .. hi from the side of the larger terms, until they no longer count. */
+static double sum_points(uint64_t lo, uint64_t hi, uint64_t n, double p)
+{
+    double mode = (double)n * p, total = 0;
+    if ((double)hi <= mode) {
+        for (uint64_t k = hi + 1; k-- > lo;) {
+            double t = point(k, n, p);
+            total += t;
+            if (t < total * 1e-17)
+                break;
+        }
+    } else {
+        for (uint64_t k = lo; k <= hi; k++) {
+            double t = point(k, n, p);
+            total += t;
+            if ((double)k > mode && t < total * 1e-17)
+                break;
+        }
+    }
+    return fmin(1, total);
+}
+
+double stats_binomial_at_most(uint64_t k, uint64_t n, double p)
+{
+    return k >= n ? 1 : sum_points(0, k, n, p);
+}
+
+double stats_binomial_at_least(uint64_t k, uint64_t n, double p)
+{
+    return k == 0 ? 1 : k > n ? 0 : sum_points(k, n, n, p);
+}
+
+double stats_mcnemar(uint64_t gained, uint64_t lost)
+{
+    uint64_t few = gained < lost ? gained : lost;
+    if (gained + lost == 0)
+        return 1;
+    return fmin(1, 2 * stats_binomial_at_most(few, gained + lost, 0.5));
+}
+
+double stats_pass_at(uint64_t n, uint64_t c, uint64_t k)
+{
+    double miss = 1;
+    if (n - c < k)
+        return 1;
+    for (uint64_t i = n - c + 1; i <= n; i++)
+        miss *= 1 - (double)k / (double)i;
+    return 1 - miss;
+}

@@ -1,0 +1,269 @@
+/* table.c - see table.h. Columns that are empty for every row of a task are left out. */
+#include "coordinator/report/table.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coordinator/report/labels.h"
+#include "proto/mem.h"
+
+enum { CELL_TEXT = 24, MAX_COLUMNS = 16 };
+
+/* Writes a group's entry, "" when there is none. */
+typedef void (*column_fn)(const struct group_stats *g, char out[CELL_TEXT]);
+
+struct column {
+    const char *title;
+    column_fn write;
+    bool optional; /* left out when every row is empty or zero */
+};
+
+static void value(const struct group_stats *g, char out[CELL_TEXT])
+{
+    if (g->outcomes[OUTCOME_UNSCORED] != g->n)
+        snprintf(out, CELL_TEXT, "%s%.1f", g->done < g->n ? ">=" : "", 100 * g->metrics[0].value);
+}
+
+static void interval(const struct group_stats *g, char out[CELL_TEXT])
+{
+    struct interval v = g->metrics[0].interval;
+    if (g->outcomes[OUTCOME_UNSCORED] != g->n && isfinite(v.lo))
+        snprintf(out, CELL_TEXT, "%.1f-%.1f", 100 * v.lo, 100 * v.hi);
+}
+
+static void count(uint64_t n, char out[CELL_TEXT])
+{
+    snprintf(out, CELL_TEXT, "%llu", (unsigned long long)n);
+}
+
+static void wrong(const struct group_stats *g, char out[CELL_TEXT])
+{
+    count(g->outcomes[OUTCOME_WRONG], out);
+}
+
+static void unparsed(const struct group_stats *g, char out[CELL_TEXT])
+{
+    count(g->outcomes[OUTCOME_UNPARSED], out);
+}
+
+static void truncated(const struct group_stats *g, char out[CELL_TEXT])
+{
+    count(g->outcomes[OUTCOME_TRUNCATED], out);
+}
+
+static void timed_out(const struct group_stats *g, char out[CELL_TEXT])
+{
+    count(g->outcomes[OUTCOME_TIMEOUT], out);
+}
+
+static void failed(const struct group_stats *g, char out[CELL_TEXT])
+{
+    count(g->outcomes[OUTCOME_ERROR] + g->outcomes[OUTCOME_QUARANTINED] +
+              g->outcomes[OUTCOME_OVERFLOW] + g->outcomes[OUTCOME_TOO_LONG],
+          out);
+}
+
+static void missing(const struct group_stats *g, char out[CELL_TEXT])
+{
+    count(g->outcomes[OUTCOME_MISSING], out);
+}
+
+static void last_pass_at(const struct group_stats *g, char out[CELL_TEXT])
+{
+    if (g->n_pass_at)
+        snprintf(out, CELL_TEXT, "%.1f", 100 * g->pass_at[g->n_pass_at - 1].value);
+}
+
+static void speed(const struct group_stats *g, char out[CELL_TEXT])
+{
+    double v = group_decode_speed(g);
+    if (v > 0)
+        snprintf(out, CELL_TEXT, v < 100 ? "%.1f" : "%.0f", v);
+}
+
+static void speedup(const struct group_stats *g, char out[CELL_TEXT])
+{
+    if (g->pairing.valid && g->pairing.speed_ratio > 0)
+        snprintf(out, CELL_TEXT, "%.2f/%.2f", g->pairing.speed_ratio, g->cell->speedup_bound);
+}
+
+static void difference(const struct group_stats *g, char out[CELL_TEXT])
+{
+    if (g->pairing.valid)
+        snprintf(out, CELL_TEXT, "%+.1f", 100 * g->pairing.difference);
+}
+
+static void p_value(const struct group_stats *g, char out[CELL_TEXT])
+{
+    if (g->pairing.valid && g->pairing.p < 0.001)
+        snprintf(out, CELL_TEXT, "<.001");
+    else if (g->pairing.valid)
+        snprintf(out, CELL_TEXT, "%.3f", g->pairing.p);
+}
+
+static const struct column columns[] = {
+    {"value", value, false},   {"95% interv.", interval, false}, {"wrong", wrong, false},
+    {"unpar", unparsed, true}, {"trunc", truncated, true},       {"time", timed_out, true},
+    {"error", failed, true},   {"missing", missing, true},       {"pass@n", last_pass_at, true},
+    {"tok/s", speed, true},    {"x/bound", speedup, true},       {"diff", difference, true},
+    {"p", p_value, true},
+};
+enum { N_COLUMNS = sizeof columns / sizeof *columns };
+
+static bool shown(const struct run_stats *r, uint32_t task, const struct column *c)
+{
+    for (uint32_t i = 0; i < r->n_groups; i++) {
+        char text[CELL_TEXT] = "";
+        if (r->groups[i].group->task != task)
+            continue;
+        c->write(&r->groups[i], text);
+        if (text[0] && strcmp(text, "0") != 0)
+            return true;
+    }
+    return !c->optional;
+}
+
+struct layout {
+    const struct run_stats *r;
+    uint32_t task;
+    char **labels;
+    bool show[N_COLUMNS];
+    int width[N_COLUMNS], label_width;
+};
+
+static int longer(int a, size_t b)
+{
+    return a > (int)b ? a : (int)b;
+}
+
+static void measure(struct layout *l)
+{
+    l->label_width = 4;
+    for (int k = 0; k < N_COLUMNS; k++) {
+        l->show[k] = shown(l->r, l->task, &columns[k]);
+        l->width[k] = (int)strlen(columns[k].title);
+    }
+    for (uint32_t i = 0; i < l->r->n_groups; i++) {
+        const struct group_stats *g = &l->r->groups[i];
+        if (g->group->task != l->task)
+            continue;
+        l->label_width = longer(l->label_width, strlen(l->labels[g->group->cell]));
+        for (int k = 0; k < N_COLUMNS; k++) {
+            char text[CELL_TEXT] = "";
+            columns[k].write(g, text);
+            l->width[k] = longer(l->width[k], strlen(text));
+        }
+    }
+}
+
+static void write_row(const struct layout *l, const struct group_stats *g, struct px_buf *out)
+{
+    px_buf_printf(out, "%-*s", l->label_width, g ? l->labels[g->group->cell] : "cell");
+    for (int k = 0; k < N_COLUMNS; k++) {
+        char text[CELL_TEXT] = "";
+        if (!l->show[k])
+            continue;
+        if (g)
+            columns[k].write(g, text);
+        px_buf_printf(out, " %*s", l->width[k], g ? text : columns[k].title);
+    }
+    px_buf_char(out, '\n');
+}
+
+/* Facts that hold for every row stand once, above the table. */
+static void write_heading(const struct layout *l, struct px_buf *out)
+{
+    const struct manifest_task *t = &l->r->manifest->tasks[l->task];
+    const struct group_stats *first = NULL;
+    bool same_n = true;
+    for (uint32_t i = 0; i < l->r->n_groups; i++) {
+        const struct group_stats *g = &l->r->groups[i];
+        if (g->group->task != l->task)
+            continue;
+        same_n = same_n && (!first || (g->n == first->n && g->samples == first->samples));
+        first = first ? first : g;
+    }
+    px_buf_printf(out, "\n%s, %s in %%", t->name, t->headline);
+    if (first && same_n)
+        px_buf_printf(out, ", n = %u%s", first->n_problems, "");
+    if (first && same_n && first->samples > 1)
+        px_buf_printf(out, " x %u samples", first->samples);
+    px_buf_char(out, '\n');
+}
+
+static void write_task(const struct run_stats *r, uint32_t task, char **labels, struct px_buf *out)
+{
+    struct layout l = {.r = r, .task = task, .labels = labels};
+    bool any = false;
+    for (uint32_t i = 0; i < r->n_groups; i++)
+        any = any || r->groups[i].group->task == task;
+    if (!any)
+        return;
+    measure(&l);
+    write_heading(&l, out);
+    write_row(&l, NULL, out);
+    for (uint32_t i = 0; i < r->n_groups; i++)
+        if (r->groups[i].group->task == task)
+            write_row(&l, &r->groups[i], out);
+}
+
+static void write_names(const struct manifest *m, char **labels, struct px_buf *out)
+{
+    bool first = true;
+    for (uint32_t i = 0; i < m->n_cells; i++) {
+        const struct manifest_cell *c = &m->cells[i];
+        if (c->n_names < 2)
+            continue;
+        px_buf_printf(out, "%s%s is also", first ? "\n" : "", labels[i]);
+        first = false;
+        for (uint32_t k = 1; k < c->n_names; k++)
+            px_buf_printf(out, "%s %s", k > 1 ? "," : "", c->names[k]);
+        px_buf_str(out, " (equal values, run once)\n");
+    }
+}
+
+static void write_legend(const struct run_stats *r, struct px_buf *out)
+{
+    bool paired = false;
+    for (uint32_t i = 0; i < r->n_groups; i++)
+        paired = paired || r->groups[i].pairing.valid;
+    if (paired)
+        px_buf_str(out, "\nx/bound: decode speed over the cell without layer reuse / its upper "
+                        "bound\ndiff, p: points against that cell, exact McNemar test\n");
+}
+
+static void write_alarms(const struct run_stats *r, const struct alarms *a, char **labels,
+                         struct px_buf *out)
+{
+    if (a->n)
+        px_buf_str(out, "\n");
+    for (uint32_t i = 0; i < a->n; i++) {
+        const struct group_stats *g = &r->groups[a->list[i].group];
+        px_buf_printf(out, "%s: %s, %s: %s\n", alarm_severity_name(a->list[i].severity),
+                      labels[g->group->cell], g->task->name, a->list[i].text);
+    }
+    if (r->lost)
+        px_buf_printf(out, "\nnote: %llu damaged records were set aside in the store\n",
+                      (unsigned long long)r->lost);
+}
+
+void table_write(const struct run_stats *r, const struct alarms *a, struct px_buf *out)
+{
+    const struct manifest *m = r->manifest;
+    char **labels = labels_make(m);
+    uint64_t n = 0, done = 0;
+    for (uint32_t i = 0; i < r->n_groups; i++) {
+        n += r->groups[i].n;
+        done += r->groups[i].done;
+    }
+    px_buf_printf(out, "%s: %llu of %llu units done, seed %llu\n", m->recipe,
+                  (unsigned long long)done, (unsigned long long)n, (unsigned long long)m->seed);
+    for (uint32_t t = 0; t < m->n_tasks; t++)
+        write_task(r, t, labels, out);
+    write_names(m, labels, out);
+    write_legend(r, out);
+    write_alarms(r, a, labels, out);
+    labels_free(&labels, m->n_cells);
+}

@@ -1,0 +1,90 @@
+/* walk.c - plan key, completion, verdict: followed for each unit of a group. */
+#include "coordinator/report/walk.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/mem.h"
+
+bool sample_done(const struct sample *s)
+{
+    return s->quarantine || s->has_verdict ||
+           (s->has_completion && strcmp(s->task->scorer, "none") == 0);
+}
+
+enum verdict_class sample_class(const struct sample *s)
+{
+    if (!sample_done(s))
+        return 0;
+    if (s->has_verdict)
+        return s->verdict.class;
+    return s->quarantine ? VERDICT_ERROR : VERDICT_UNSCORED;
+}
+
+double sample_value(const struct sample *s)
+{
+    return s->has_verdict ? verdict_metric(&s->verdict, s->task->headline, 0) : 0;
+}
+
+static bool lookup(struct store_view *v, enum store_db db, const struct px_digest *key,
+                   const void **val, size_t *n)
+{
+    return !px_digest_is_zero(key) && store_view_get(v, db, key->b, sizeof key->b, val, n);
+}
+
+static void quarantined(struct store_view *v, const struct px_digest *key, struct sample *s)
+{
+    const void *val;
+    size_t n;
+    if (!s->quarantine && lookup(v, STORE_QUARANTINE, key, &val, &n))
+        s->quarantine = px_xmemdup(val, n);
+}
+
+static int load(struct store_view *v, struct sample *s, struct px_err *err)
+{
+    const void *val;
+    size_t n;
+    if (!lookup(v, STORE_PLAN, &s->unit->plan_key, &val, &n) || n != 2 * PX_DIGEST_SIZE)
+        return 0;
+    memcpy(s->content.b, val, PX_DIGEST_SIZE);
+    memcpy(s->verdict_key.b, (const char *)val + PX_DIGEST_SIZE, PX_DIGEST_SIZE);
+    if (lookup(v, STORE_RESULT, &s->content, &val, &n)) {
+        if (completion_decode(val, n, &s->completion, err) != 0)
+            return -1;
+        s->has_completion = true;
+        if (lookup(v, STORE_VERDICT, &s->verdict_key, &val, &n)) {
+            if (verdict_decode(val, n, &s->verdict, err) != 0)
+                return -1;
+            s->has_verdict = true;
+        }
+    }
+    if (!s->has_verdict) {
+        quarantined(v, &s->content, s);
+        quarantined(v, &s->verdict_key, s);
+    }
+    return 0;
+}
+
+int walk_group(struct store_view *v, const struct manifest *m, uint32_t group, walk_fn fn,
+               void *ctx, struct px_err *err)
+{
+    const struct manifest_group *g = &m->groups[group];
+    struct sample s = {.group = g, .cell = &m->cells[g->cell], .task = &m->tasks[g->task]};
+    bool go_on = true;
+    int rc = 0;
+    for (uint32_t i = 0; i < g->n_units && go_on && rc == 0; i++) {
+        struct sample one = s;
+        one.unit = &g->units[i];
+        one.index = i;
+        rc = load(v, &one, err);
+        if (rc == 0)
+            go_on = fn(ctx, &one);
+        else
+            px_wrap(err, "the record of problem %s (%s, %s)", one.unit->problem, one.cell->names[0],
+                    one.task->name);
+        completion_clear(&one.completion);
+        verdict_clear(&one.verdict);
+        free(one.quarantine);
+    }
+    return rc;
+}

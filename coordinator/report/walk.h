@@ -1,0 +1,43 @@
+/* walk.h - every unit of a run in the manifest's order, with what the store knows of it. */
+#ifndef COORDINATOR_REPORT_WALK_H
+#define COORDINATOR_REPORT_WALK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "coordinator/store/manifest.h"
+#include "proto/unit.h"
+
+struct sample {
+    const struct manifest_group *group;
+    const struct manifest_cell *cell;
+    const struct manifest_task *task;
+    const struct manifest_unit *unit;
+    uint32_t index;           /* of the unit in its group */
+    struct px_digest content; /* zero when the unit was not planned yet */
+    struct px_digest verdict_key;
+    bool has_completion;
+    struct completion completion; /* zeroed when absent */
+    bool has_verdict;
+    struct verdict verdict; /* zeroed when absent */
+    char *quarantine;       /* JSON evidence, or NULL */
+};
+
+/* Nothing more will come: it is judged, needs no judge, or was given up. */
+bool sample_done(const struct sample *s);
+
+/* The class that counts: the verdict's; error when quarantined; unscored without a scorer; 0 while
+ * it is not done. */
+enum verdict_class sample_class(const struct sample *s);
+
+/* Headline value: the verdict's metric, 0 for anything done without it. */
+double sample_value(const struct sample *s);
+
+/* Called with each unit; what s points to is valid during the call. False stops the walk. */
+typedef bool (*walk_fn)(void *ctx, const struct sample *s);
+
+/* Walks one group. -1 when a record is undecodable; damaged ones are absent. */
+int walk_group(struct store_view *v, const struct manifest *m, uint32_t group, walk_fn fn,
+               void *ctx, struct px_err *err) PX_MUST_CHECK;
+
+#endif
