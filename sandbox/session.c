@@ -207,6 +207,7 @@ static void on_work(struct session *s, struct peer_event *e)
         s->n_items++;
     }
     free(e->units);
+    free(e->attempts);
     job_release(&j);
 }
 
@@ -238,6 +239,8 @@ static void on_taken_back(struct session *s, struct peer_event *e)
 
 static void drain(struct session *s)
 {
+    if (!s->draining)
+        peer_drain(s->peer);
     s->draining = true;
     for (struct item *it = s->items, *next; it != NULL; it = next) {
         next = it->next;
