@@ -176,8 +176,8 @@ static int lead_hall(const struct run_options *o, const struct setup *s, struct 
     if (o->listen && !o->quiet)
         fprintf(stderr, "join from another host: proctor-worker --connect %s --curve-dir %s\n",
                 o->listen, curve);
-    struct progress *p = o->quiet ? NULL : progress_new(c);
-    int rc = hall_run(h, p ? progress_show : NULL, p, err);
+    struct progress *p = progress_new(c, o->quiet);
+    int rc = hall_run(h, progress_show, p, err);
     progress_free(&p);
     hall_free(&h);
     if (rc == 0)

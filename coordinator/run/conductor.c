@@ -42,6 +42,7 @@ struct conductor {
     size_t n_settled, cap_settled;
     uint64_t in_flight;
     char *stage_failure;
+    char *heartbeat; /* to be written, or NULL */
 };
 
 /* ---- small helpers ---- */
@@ -166,6 +167,7 @@ void conductor_free(struct conductor **cp)
     free(c->queue);
     free(c->settled);
     free(c->stage_failure);
+    free(c->heartbeat);
     free(c);
     *cp = NULL;
 }
@@ -229,11 +231,22 @@ static void write_settled(struct conductor *c, struct store_batch *b)
         count_up(b, group_of(c, unit), c->settled[i] & 1 ? "scored" : "generated");
     }
     c->n_settled = 0;
+    if (c->heartbeat) {
+        store_batch_put(b, STORE_META, "heartbeat", 9, c->heartbeat, strlen(c->heartbeat));
+        free(c->heartbeat);
+        c->heartbeat = NULL;
+    }
+}
+
+void conductor_heartbeat(struct conductor *c, const char *json)
+{
+    free(c->heartbeat);
+    c->heartbeat = px_xstrdup(json);
 }
 
 int conductor_flush(struct conductor *c, struct px_err *err)
 {
-    if (c->n_settled == 0)
+    if (c->n_settled == 0 && !c->heartbeat)
         return 0;
     struct store_batch *b = store_batch_new();
     write_settled(c, b);

@@ -42,6 +42,10 @@ struct hall_source conductor_source(struct conductor *c);
 /* Commits what is still waiting to be written (answers found in the store itself). */
 int conductor_flush(struct conductor *c, struct px_err *err) PX_MUST_CHECK;
 
+/* What readers of the store are shown as the run's pulse (JSON object, copied): written with the
+ * next commit. */
+void conductor_heartbeat(struct conductor *c, const char *json);
+
 /* Why an import stage failed, or NULL. */
 const char *conductor_stage_failure(const struct conductor *c);
 
