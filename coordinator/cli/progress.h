@@ -7,7 +7,8 @@
 
 struct progress;
 
-struct progress *progress_new(const struct conductor *c);          /* owned; looks at stderr */
+/* Owned. quiet: shows nothing, but keeps the run's heartbeat for `proctor status`. */
+struct progress *progress_new(struct conductor *c, bool quiet);
 void progress_free(struct progress **p);                           /* ends the live line */
 void progress_show(void *progress, const struct hall_progress *h); /* a hall_progress_fn */
 
