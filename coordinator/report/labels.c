@@ -52,14 +52,18 @@ static bool all_differ(char *const *labels, uint32_t n)
     return true;
 }
 
+char *label_of_name(const struct manifest *m, const char *name)
+{
+    size_t n = shared_prefix(m);
+    bool cut = strncmp(name, m->cells[0].names[0], n) == 0 && name[n];
+    return shorten(cut ? name + n : name);
+}
+
 char **labels_make(const struct manifest *m)
 {
-    size_t prefix = shared_prefix(m);
     char **labels = px_xcalloc((size_t)m->n_cells + 1, sizeof *labels);
-    for (uint32_t i = 0; i < m->n_cells; i++) {
-        const char *name = m->cells[i].names[0];
-        labels[i] = shorten(name[prefix] ? name + prefix : name);
-    }
+    for (uint32_t i = 0; i < m->n_cells; i++)
+        labels[i] = label_of_name(m, m->cells[i].names[0]);
     if (all_differ(labels, m->n_cells))
         return labels;
     for (uint32_t i = 0; i < m->n_cells; i++) {

@@ -160,6 +160,7 @@ static void measure(struct layout *l)
 
 static void write_row(const struct layout *l, const struct group_stats *g, struct px_buf *out)
 {
+    int blanks = 0; /* owed, so that no line ends with them */
     px_buf_printf(out, "%-*s", l->label_width, g ? l->labels[g->group->cell] : "cell");
     for (int k = 0; k < N_COLUMNS; k++) {
         char text[CELL_TEXT] = "";
@@ -167,7 +168,13 @@ static void write_row(const struct layout *l, const struct group_stats *g, struc
             continue;
         if (g)
             columns[k].write(g, text);
-        px_buf_printf(out, " %*s", l->width[k], g ? text : columns[k].title);
+        const char *entry = g ? text : columns[k].title;
+        int n = (int)strlen(entry);
+        blanks += 1 + l->width[k] - n;
+        if (n) {
+            px_buf_printf(out, "%*s%s", blanks, "", entry);
+            blanks = 0;
+        }
     }
     px_buf_char(out, '\n');
 }
@@ -187,7 +194,7 @@ static void write_heading(const struct layout *l, struct px_buf *out)
     }
     px_buf_printf(out, "\n%s, %s in %%", t->name, t->headline);
     if (first && same_n)
-        px_buf_printf(out, ", n = %u%s", first->n_problems, "");
+        px_buf_printf(out, ", n = %u", first->n_problems);
     if (first && same_n && first->samples > 1)
         px_buf_printf(out, " x %u samples", first->samples);
     px_buf_char(out, '\n');
@@ -216,11 +223,13 @@ static void write_names(const struct manifest *m, char **labels, struct px_buf *
         const struct manifest_cell *c = &m->cells[i];
         if (c->n_names < 2)
             continue;
-        px_buf_printf(out, "%s%s is also", first ? "\n" : "", labels[i]);
+        px_buf_printf(out, "%s%s", first ? "\n" : "", labels[i]);
         first = false;
-        for (uint32_t k = 1; k < c->n_names; k++)
-            px_buf_printf(out, "%s %s", k > 1 ? "," : "", c->names[k]);
-        px_buf_str(out, " (equal values, run once)\n");
+        for (uint32_t k = 1; k < c->n_names; k++) {
+            PX_FREE char *also = label_of_name(m, c->names[k]);
+            px_buf_printf(out, " = %s", also);
+        }
+        px_buf_str(out, " (run once)\n");
     }
 }
 

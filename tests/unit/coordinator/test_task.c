@@ -256,8 +256,7 @@ static void mistakes_in_a_task_file_are_told_at_once(void **state)
 static void mistakes_in_templates_are_told_with_both_places(void **state)
 {
     (void)state;
-    BAD(GENERATE "prefix: '{{ q | frob }}'\n",
-        ":9:9: prefix: template 1:8: unknown filter 'frob'");
+    BAD(GENERATE "prefix: '{{ q | frob }}'\n", ":9:9: prefix: template 1:8: unknown filter 'frob'");
     BAD(GENERATE "prefix: '{{ z }}'\n", "task t: prefix: template 1:4: the row has no field 'z' (",
         "d.jsonl:1)");
     BAD(GENERATE "reference: '{% if %}'\n", "reference: template 1:7: ");
