@@ -184,23 +184,50 @@ static int parse_escape(struct parser *p, char **to)
     return 0;
 }
 
+/* The first control character of a text, or n. Eight bytes at a time: a byte below 0x20 borrows. */
+static size_t find_control(const char *s, size_t n)
+{
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        uint64_t w = px_load_u64(s + i);
+        if ((w - UINT64_C(0x2020202020202020)) & ~w & UINT64_C(0x8080808080808080))
+            break;
+    }
+    while (i < n && (unsigned char)s[i] >= 0x20)
+        i++;
+    return i;
+}
+
+/* The closing quote of a text whose bytes begin at `from`, NULL when it has none. A backslash takes
+ * the byte behind it along. */
+static const char *find_quote(const struct parser *p, size_t from, bool *escaped)
+{
+    const char *at = p->text + from, *end = p->text + p->n;
+    const char *quote = memchr(at, '"', (size_t)(end - at));
+    while (quote) {
+        const char *slash = memchr(at, '\\', (size_t)(quote - at));
+        if (!slash)
+            break;
+        *escaped = true;
+        at = slash + 2;
+        if (at > quote)
+            quote = at < end ? memchr(at, '"', (size_t)(end - at)) : NULL;
+    }
+    return quote;
+}
+
 /* At an opening quote. */
 static int parse_text(struct parser *p, struct value *out)
 {
     size_t from = ++p->at;
     bool escaped = false;
-    while (p->at < p->n && p->text[p->at] != '"') {
-        if ((unsigned char)p->text[p->at] < 0x20)
-            return refuse(p, p->at, "a control character inside a text");
-        if (p->text[p->at] == '\\') {
-            escaped = true;
-            p->at++;
-        }
-        p->at++;
-    }
-    if (p->at >= p->n)
+    const char *quote = find_quote(p, from, &escaped);
+    if (!quote)
         return refuse(p, from - 1, "a text without its closing quote");
-    size_t end = p->at;
+    size_t end = (size_t)(quote - p->text);
+    size_t control = from + find_control(p->text + from, end - from);
+    if (control < end)
+        return refuse(p, control, "a control character inside a text");
     p->at = end + 1;
     *out = value_text(p->text + from, end - from);
     if (!escaped)
