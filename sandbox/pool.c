@@ -17,7 +17,7 @@
 #include "sandbox/selftest.h"
 
 #define RECYCLE_RUNS 1000
-#define ATTEMPTS 3
+#define ATTEMPTS 3u
 
 struct entry {
     const struct program *program;

@@ -439,7 +439,7 @@ static void judge_wall(struct run *r, int64_t now_us)
 
 static void on_packet(struct run *r, struct end *e, int64_t now_us)
 {
-    struct packet_msg m;
+    struct packet_msg m = {.op = 0};
     int fds[PACKET_FDS], n;
     int rc = packet_recv(e->zygote->ctl, MSG_DONTWAIT, &m, fds, &n);
     if (rc < 0 && errno == EAGAIN)

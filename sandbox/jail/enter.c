@@ -153,7 +153,8 @@ static const char *const steps[] = {"",
 
 const char *jail_step_name(int step)
 {
-    return step > 0 && (size_t)step < sizeof steps / sizeof steps[0] ? steps[step] : "cloning";
+    size_t i = step < 0 ? 0 : (size_t)step;
+    return i > 0 && i < sizeof steps / sizeof steps[0] ? steps[i] : "cloning";
 }
 
 int jail_enter(uid_t uid, gid_t gid, const char *stdlib)

@@ -1,12 +1,10 @@
-/* interpreter.c - the embedded interpreter: isolated, reproducible, warm. */
+/* interpreter.c - the embedded interpreter: isolated, reproducible, warm.
+ *
+ * PROCTOR_PYTHON_STDLIB, the directory of its library, comes from the Makefile. */
 #include <string.h>
 #include <wchar.h>
 
 #include "sandbox/zygote/zygote.h"
-
-#ifndef PROCTOR_PYTHON_STDLIB
-#error "PROCTOR_PYTHON_STDLIB (the interpreter's library directory) is set by the Makefile"
-#endif
 
 /* What programs of the usual benchmarks import; each costs every fork some pages. */
 static const char *const warm[] = {

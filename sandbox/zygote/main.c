@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "sandbox/jail/confine.h"
@@ -105,7 +106,7 @@ static void spawn(int own, const struct packet_msg *m, int ctl)
 int main(void)
 {
     int ctl = PACKET_CTL_FD;
-    struct packet_msg m;
+    struct packet_msg m = {.op = 0};
     int fds[PACKET_FDS], n;
     if (packet_recv(ctl, 0, &m, fds, &n) != 1 || m.op != PACKET_CONFIG) {
         fprintf(stderr, "proctor-zygote is started by proctor-tester, not by hand.\n");
@@ -115,7 +116,6 @@ int main(void)
         say(ctl, PACKET_READY, 1, errno, "cannot become an unprivileged user");
         return 1;
     }
-    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     fcntl(ctl, F_SETFD, FD_CLOEXEC);
     const char *wrong = start_interpreter();
     if (wrong != NULL) {
@@ -136,5 +136,11 @@ int main(void)
         for (int i = 0; i < n; i++)
             close(fds[i]);
     }
+    /* The supervisor is gone; zygotes see that too. Stay until they are gone, so that nobody has
+     * to reap them; should one hang, our death is its death. */
+    signal(SIGALRM, SIG_DFL);
+    alarm(3);
+    while (wait(NULL) > 0 || errno == EINTR)
+        ;
     return 0;
 }
