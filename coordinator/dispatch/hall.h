@@ -46,19 +46,20 @@ struct hall_source {
 };
 
 struct hall_config {
-    const char *run_dir;      /* sockets (0700), logs/ of local peers */
-    const char *listen;       /* tcp://host:port or NULL; CURVE always on it */
-    const char *curve_dir;    /* keys, made at first use with mode 0600 */
-    uint32_t workers;         /* local processes to start; dead ones are started again */
+    const char *run_dir;   /* sockets (0700), logs/ of local peers */
+    const char *listen;    /* tcp://host:port or NULL; CURVE always on it */
+    const char *curve_dir; /* keys, made at first use with mode 0600 */
+    uint32_t workers;      /* local processes to start; dead ones are started again */
     uint32_t testers;
-    uint32_t threads;         /* per worker */
-    int64_t memory;           /* private bytes per worker */
-    int64_t host_memory;      /* 0: no limit */
-    const char *isa;          /* "auto" or a name */
-    uint32_t max_rows;        /* rows a worker batches; 0: its default */
-    int64_t no_progress_us;   /* a lease without progress for so long is lost; 0: 120 s */
-    int64_t silence_us;       /* a peer unheard for so long is dead; 0: 8 s */
-    uint32_t max_failures;    /* stop the run after so many given-up units; 0: never */
+    uint32_t threads;        /* per worker */
+    int64_t memory;          /* private bytes per worker */
+    int64_t host_memory;     /* 0: no limit */
+    const char *isa;         /* "auto" or a name */
+    uint32_t max_rows;       /* rows a worker batches; 0: its default */
+    int64_t no_progress_us;  /* a lease without progress for so long is lost; 0: 120 s */
+    int64_t silence_us;      /* a peer unheard for so long is dead; 0: 8 s */
+    uint32_t max_failures;   /* stop the run after so many given-up units; 0: never */
+    const char *program_dir; /* where proctor-worker and proctor-tester are; NULL: beside us */
 };
 
 struct hall_progress {
@@ -68,12 +69,16 @@ struct hall_progress {
     uint64_t worker_deaths;
     double units_per_s; /* recent */
     double tokens_per_s;
+    uint64_t audits;     /* second results of a unit that were compared with the first */
+    uint64_t mismatches; /* ... and differed: a determinism alarm */
 };
 
 struct hall;
 
 struct hall *hall_new(const struct hall_config *cfg, struct store *store,
                       const struct hall_source *src, struct px_err *err);
+/* hall_new blocks SIGINT, SIGTERM and SIGCHLD for the calling thread until hall_free: they are read
+ * from a descriptor. Threads that live already must have them blocked. */
 void hall_free(struct hall **h); /* stops local peers, removes sockets */
 
 /* Registers a job head (copied); units refer to it by the index returned. */
@@ -82,12 +87,15 @@ uint32_t hall_add_job(struct hall *h, const struct job *job);
 /* The endpoint that peers connect to (ipc://...), borrowed. */
 const char *hall_endpoint(const struct hall *h);
 
+/* The progress as a JSON object (what STATUS answers). */
+void hall_progress_json(const struct hall_progress *p, struct px_buf *out);
+
 /* Runs until the source is exhausted and everything is committed (0), or until a stop:
  * -1 with PX_EINTERRUPTED after SIGINT/SIGTERM (first drains, second stops at once),
  * PX_ENOSPC when a commit met a full disk, or another error. on_progress is called about
  * four times a second. */
 typedef void (*hall_progress_fn)(void *ctx, const struct hall_progress *p);
-int hall_run(struct hall *h, hall_progress_fn on_progress, void *ctx, struct px_err *err)
-    PX_MUST_CHECK;
+int hall_run(struct hall *h, hall_progress_fn on_progress, void *ctx,
+             struct px_err *err) PX_MUST_CHECK;
 
 #endif

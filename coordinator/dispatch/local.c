@@ -54,7 +54,7 @@ static void add_arg(struct slot *s, const char *name, char *value)
 
 static void init_slot(struct slot *s, const struct local_config *cfg, bool worker, uint32_t number)
 {
-    PX_FREE char *dir = px_exe_dir();
+    PX_FREE char *dir = cfg->program_dir ? px_xstrdup(cfg->program_dir) : px_exe_dir();
     const char *program = worker ? "proctor-worker" : "proctor-tester";
     s->worker = worker;
     s->number = number;

@@ -28,7 +28,8 @@ struct local_config {
     int64_t host_memory; /* 0: no limit */
     uint32_t max_rows;   /* 0: the worker's default */
     const char *isa;
-    uint32_t slots; /* runs side by side per tester; 0: its default */
+    uint32_t slots;          /* runs side by side per tester; 0: its default */
+    const char *program_dir; /* NULL: beside the running program */
 };
 
 struct local_death {

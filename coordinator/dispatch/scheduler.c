@@ -469,9 +469,23 @@ void sched_stalled(struct sched *s, int64_t now)
     s->judged = now;
 }
 
-void sched_stop(struct sched *s)
+void sched_leasing(struct sched *s, bool on)
 {
-    s->stopped = true;
+    if (s->stopped && on)
+        s->quiet = false;
+    s->stopped = !on;
+}
+
+void sched_recall(struct sched *s)
+{
+    for (uint32_t i = 0; i < s->n_peers; i++) {
+        const struct peer_state *p = &s->peers[i];
+        if (!p->used)
+            continue;
+        uint32_t slot = p->leases.first;
+        for (uint32_t k = 0; k < p->leases.n; k++, slot = s->slots[slot].next)
+            action_add(s, SCHED_RETRACT, i)->slot = slot;
+    }
 }
 
 void sched_counts(const struct sched *s, struct sched_counts *out)

@@ -113,8 +113,10 @@ void sched_returned(struct sched *s, uint32_t peer, const struct px_digest *key,
 
 /* The caller did not look at its clock or mail for a while: nobody is judged for that time. */
 void sched_stalled(struct sched *s, int64_t now);
-/* No new leases from now on. */
-void sched_stop(struct sched *s);
+/* While it is off nothing new is leased (what is held goes on). On at first. */
+void sched_leasing(struct sched *s, bool on);
+/* Asks every peer for what it has not started: an action for each unit held. */
+void sched_recall(struct sched *s);
 
 /* ---- what to do ---- */
 

@@ -4,6 +4,7 @@
  * back, and store_reap and store_commit report the failure. Whoever opens the store next starts
  * from the last whole commit. */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -141,7 +142,11 @@ int store_writer_start(struct store *s, struct px_err *err)
     s->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (s->event_fd < 0)
         return px_fail_errno(err, "cannot make an eventfd");
+    sigset_t all, old;
+    sigfillset(&all); /* signals are for the thread that reads them from a signalfd */
+    pthread_sigmask(SIG_SETMASK, &all, &old);
     int rc = pthread_create(&s->writer, NULL, writer_main, s);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (rc) {
         errno = rc;
         return px_fail_errno(err, "cannot start the store's writer thread");
