@@ -88,7 +88,7 @@ static void end_run(const struct zygote *z, pid_t pid)
 /* Answers one packet during a run; false when the supervisor is gone. */
 static bool during_run(struct zygote *z, uint64_t run, pid_t pid, int pidfd)
 {
-    struct packet_msg m;
+    struct packet_msg m = {.op = 0};
     int fds[PACKET_FDS], n;
     int rc = packet_recv(z->ctl, MSG_DONTWAIT, &m, fds, &n);
     for (int i = 0; rc == 1 && i < n; i++)
