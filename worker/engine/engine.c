@@ -10,7 +10,7 @@
 
 enum {
     DEFAULT_ROWS = 16,
-    MAX_ROWS = 256,
+    MAX_ROWS = 4096,
     DEFAULT_BATCH = 256,
     MAX_BATCH = 4096,
     LOGITS = 32,      /* rows with logits in one pass, or one per unit if that is more */
@@ -25,6 +25,12 @@ struct row_use {
     uint32_t index; /* lane: continuation token that is fed */
 };
 
+/* A row with logits, and what they say. */
+struct row_logits {
+    const struct row_use *use;
+    struct slot_reading reading;
+};
+
 struct engine {
     const struct model *m;
     const struct tokenizer *tok;
@@ -35,9 +41,12 @@ struct engine {
     uint64_t page_bytes;
     uint32_t max_rows, max_batch, max_logits;
 
-    struct slot *slots; /* [max_rows] */
+    struct slot *slots;    /* [max_rows] */
+    struct slot **running; /* [max_rows] in order of arrival, during build_batch */
     struct forward_row *rows;
     struct row_use *uses;
+    struct row_logits *read; /* [max_logits] */
+    const float *logits;     /* of the present pass */
     uint32_t n_batch, n_logits;
     uint32_t pages_promised; /* sum of n_pages over running slots */
     uint64_t arrivals, endings, tokens;
@@ -49,11 +58,11 @@ struct engine {
 /* The largest batch whose activations take at most half of the budget, at least one row. */
 static uint64_t choose_batch(struct engine *e, const struct engine_config *cfg)
 {
-    uint32_t batch = cfg->max_batch ? cfg->max_batch : DEFAULT_BATCH;
-    for (;; batch /= 2) {
+    uint32_t rows = cfg->max_rows ? cfg->max_rows : DEFAULT_ROWS;
+    uint32_t batch = rows > DEFAULT_BATCH ? rows : DEFAULT_BATCH;
+    for (batch = cfg->max_batch ? cfg->max_batch : batch;; batch /= 2) {
         e->max_batch = batch;
-        e->max_rows = cfg->max_rows ? cfg->max_rows : DEFAULT_ROWS;
-        e->max_rows = e->max_rows < batch ? e->max_rows : batch;
+        e->max_rows = rows < batch ? rows : batch;
         e->max_logits = e->max_rows > LOGITS ? e->max_rows : LOGITS;
         e->max_logits = e->max_logits < batch ? e->max_logits : batch;
         uint64_t bytes = forward_bytes(e->m, e->kn, batch, e->max_logits, e->m->cfg.context_length,
@@ -123,8 +132,10 @@ struct engine *engine_new(const struct model *m, const struct tokenizer *tok,
         return NULL;
     }
     e->slots = px_xcalloc(e->max_rows, sizeof *e->slots);
+    e->running = px_xcalloc(e->max_rows, sizeof *e->running);
     e->rows = px_xcalloc(e->max_batch, sizeof *e->rows);
     e->uses = px_xcalloc(e->max_batch, sizeof *e->uses);
+    e->read = px_xcalloc(e->max_logits, sizeof *e->read);
     return e;
 }
 
@@ -140,8 +151,10 @@ void engine_free(struct engine **ep)
     kv_pool_free(&e->kv);
     threads_free(&e->th);
     free(e->slots);
+    free(e->running);
     free(e->rows);
     free(e->uses);
+    free(e->read);
     free(e);
     *ep = NULL;
 }
@@ -297,7 +310,7 @@ static int by_order(const void *a, const void *b)
 
 static void build_batch(struct engine *e)
 {
-    struct slot *running[MAX_ROWS];
+    struct slot **running = e->running;
     uint32_t n = 0, cap = batch_cap(e);
     e->n_batch = e->n_logits = 0;
     for (uint32_t i = 0; i < e->max_rows; i++)
@@ -322,17 +335,17 @@ static void build_batch(struct engine *e)
 
 /* ---- results ---- */
 
-static void use_logits(struct engine *e, const struct row_use *u, const float *logits,
-                       int64_t now_us)
+static void use_logits(struct engine *e, const struct row_logits *l, int64_t now_us)
 {
+    const struct row_use *u = l->use;
     struct slot *s = u->slot;
     bool was_running = is_running(s);
     if (u->lane)
-        slot_lane_scored(s, e->kv, u->lane, u->index, logits, now_us);
+        slot_lane_scored(s, e->kv, u->lane, u->index, &l->reading, now_us);
     else if (s->state == SLOT_PREFILL)
-        slot_prefilled(s, e->kv, logits, now_us);
+        slot_prefilled(s, e->kv, &l->reading, now_us);
     else
-        slot_decoded(s, e->kv, logits, now_us);
+        slot_decoded(s, e->kv, &l->reading, now_us);
     if (was_running && s->state == SLOT_DONE) {
         e->pages_promised -= s->n_pages;
         s->order = e->endings++;
@@ -343,6 +356,27 @@ static void use_logits(struct engine *e, const struct row_use *u, const float *l
     }
 }
 
+static void read_task(void *arg, uint32_t task, uint32_t worker)
+{
+    struct engine *e = arg;
+    struct row_logits *l = &e->read[task];
+    (void)worker;
+    l->reading = slot_read(l->use->slot, e->logits + (size_t)task * e->m->cfg.n_vocab);
+}
+
+/* Reading goes over whole vocabularies, so the threads share it; what follows is quick. */
+static void use_all_logits(struct engine *e)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < e->n_batch; i++)
+        if (e->rows[i].wants_logits)
+            e->read[n++].use = &e->uses[i];
+    threads_run(e->th, n, read_task, e);
+    int64_t now = clk_now_us();
+    for (uint32_t i = 0; i < n; i++)
+        use_logits(e, &e->read[i], now);
+}
+
 void engine_step(struct engine *e)
 {
     int64_t start = clk_now_us();
@@ -350,16 +384,11 @@ void engine_step(struct engine *e)
     build_batch(e);
     if (e->n_batch == 0)
         return;
-    const float *logits = forward_run(e->fwd, e->rows, e->n_batch);
-    int64_t now = clk_now_us();
-    double per_row = (double)(now - start) / e->n_batch;
+    e->logits = forward_run(e->fwd, e->rows, e->n_batch);
+    use_all_logits(e);
+    double per_row = (double)(clk_now_us() - start) / e->n_batch;
     e->us_per_row = e->us_per_row > 0 ? 0.5 * (e->us_per_row + per_row) : per_row;
     e->tokens += e->n_batch;
-    for (uint32_t i = 0; i < e->n_batch; i++)
-        if (e->rows[i].wants_logits) {
-            use_logits(e, &e->uses[i], logits, now);
-            logits += e->m->cfg.n_vocab;
-        }
 }
 
 bool engine_take(struct engine *e, uint64_t *ticket, struct completion *out)

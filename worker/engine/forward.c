@@ -16,10 +16,10 @@
 
 enum {
     ALIGN = 64,
-    N_ACTS = 3,                /* inputs of one matrix region that may differ in form: q, k, v */
-    SMALL_ROWS = 1 << 14,      /* values below which a row region is not worth waking threads */
-    SMALL_MATMUL = 1 << 16,    /* multiplications below which matrices and attention are not */
-    OUTPUTS_PER_TASK_MIN = 16, /* outputs of a matrix task at least; ranges are multiples of it */
+    N_ACTS = 3,             /* inputs of one matrix region that may differ in form: q, k, v */
+    SMALL_ROWS = 1 << 14,   /* values below which a row region is not worth waking threads */
+    SMALL_MATMUL = 1 << 16, /* multiplications below which matrices and attention are not */
+    OUTPUTS_PER_TASK = 16,  /* a matrix task has a multiple of so many outputs */
     TASKS_PER_THREAD = 4
 };
 
@@ -219,9 +219,9 @@ static void multiply(struct forward *f, struct product *p, uint32_t n, uint32_t 
         work += (uint64_t)p[i].w->n_out * p[i].w->n_in * rows;
     }
     uint64_t tasks = work < SMALL_MATMUL ? 1 : (uint64_t)f->n_threads * TASKS_PER_THREAD;
-    uint64_t per_task = (outputs + tasks - 1) / tasks + OUTPUTS_PER_TASK_MIN - 1;
-    struct product_region r = {.f = f, .p = p, .n = n, .rows = rows};
-    r.outputs_per_task = (uint32_t)(per_task - per_task % OUTPUTS_PER_TASK_MIN);
+    uint32_t steps = (uint32_t)(outputs / tasks / OUTPUTS_PER_TASK) + 1;
+    struct product_region r = {
+        .f = f, .p = p, .n = n, .rows = rows, .outputs_per_task = steps * OUTPUTS_PER_TASK};
     uint32_t total = 0;
     for (uint32_t i = 0; i < n; i++) {
         p[i].n_tasks = (p[i].w->n_out + r.outputs_per_task - 1) / r.outputs_per_task;

@@ -9,6 +9,8 @@
 
 enum { MAX_LANES = 16 };
 
+static const char not_finite[] = "the model computed logits that are not finite numbers";
+
 static int check_tokens(const char *what, const uint32_t *tokens, uint32_t n, uint32_t n_vocab,
                         struct px_err *err)
 {
@@ -204,6 +206,26 @@ void slot_close(struct slot *s, struct kv_pool *kv)
     memset(s, 0, sizeof *s);
 }
 
+struct slot_reading slot_read(const struct slot *s, const float *logits)
+{
+    const struct job *j = s->job;
+    uint32_t n = s->m->cfg.n_vocab;
+    struct slot_reading r = {.logits = logits, .is_finite = sample_finite(logits, n)};
+    if (!r.is_finite)
+        return r;
+    if (j->kind == UNIT_GENERATE) {
+        struct sample_key key = {.seed = j->sampler.seed,
+                                 .problem = s->problem_hash,
+                                 .sample = s->unit->sample,
+                                 .position = s->out.n_tokens};
+        r.token = sample_token(logits, n, &j->sampler, &key);
+    } else {
+        r.token = sample_argmax(logits, n);
+        r.log_sum_exp = sample_log_sum_exp(logits, n);
+    }
+    return r;
+}
+
 /* ---- generation ---- */
 
 static bool is_stop_token(const struct job *j, uint32_t token)
@@ -250,20 +272,10 @@ static void finish_generation(struct slot *s, struct kv_pool *kv, enum finish ho
     finish(s, how);
 }
 
-/* Appends the token that the logits give and decides whether that was the last. */
-static void take_token(struct slot *s, struct kv_pool *kv, const float *logits, int64_t now_us)
+/* Appends the token that the logits gave and decides whether that was the last. */
+static void take_token(struct slot *s, struct kv_pool *kv, uint32_t token, int64_t now_us)
 {
     const struct job *j = s->job;
-    uint32_t n_vocab = s->m->cfg.n_vocab;
-    if (!sample_finite(logits, n_vocab)) {
-        finish_error(s, "the model computed logits that are not finite numbers");
-        return;
-    }
-    struct sample_key key = {.seed = j->sampler.seed,
-                             .problem = s->problem_hash,
-                             .sample = s->unit->sample,
-                             .position = s->out.n_tokens};
-    uint32_t token = sample_token(logits, n_vocab, &j->sampler, &key);
     PX_GROW(s->out.tokens, s->out.n_tokens, s->cap_tokens);
     s->out.tokens[s->out.n_tokens++] = token;
     if (is_stop_token(j, token)) {
@@ -285,10 +297,13 @@ static void take_token(struct slot *s, struct kv_pool *kv, const float *logits, 
     }
 }
 
-void slot_decoded(struct slot *s, struct kv_pool *kv, const float *logits, int64_t now_us)
+void slot_decoded(struct slot *s, struct kv_pool *kv, const struct slot_reading *r, int64_t now_us)
 {
     s->out.decode_steps++;
-    take_token(s, kv, logits, now_us);
+    if (r->is_finite)
+        take_token(s, kv, r->token, now_us);
+    else
+        finish_error(s, not_finite);
 }
 
 uint32_t slot_decode_pos(const struct slot *s)
@@ -303,12 +318,11 @@ uint32_t slot_decode_token(const struct slot *s)
 
 /* ---- choices ---- */
 
-static void score(struct slot *s, uint32_t choice, uint32_t index, const float *logits, double lse,
-                  uint32_t best)
+static void score(struct slot *s, uint32_t choice, uint32_t index, const struct slot_reading *r)
 {
     uint32_t token = s->unit->choices[choice].tokens[index];
-    s->out.choices[choice].logprob += (double)logits[token] - lse;
-    s->out.choices[choice].greedy = s->out.choices[choice].greedy && token == best;
+    s->out.choices[choice].logprob += (double)r->logits[token] - r->log_sum_exp;
+    s->out.choices[choice].greedy = s->out.choices[choice].greedy && token == r->token;
 }
 
 /* Gives free lanes the next choices that have more than one token; done when all are scored. */
@@ -330,18 +344,11 @@ static void open_lanes(struct slot *s, struct kv_pool *kv, int64_t now_us)
     }
 }
 
-static void score_first_tokens(struct slot *s, struct kv_pool *kv, const float *logits,
+static void score_first_tokens(struct slot *s, struct kv_pool *kv, const struct slot_reading *r,
                                int64_t now_us)
 {
-    uint32_t n_vocab = s->m->cfg.n_vocab;
-    if (!sample_finite(logits, n_vocab)) {
-        finish_error(s, "the model computed logits that are not finite numbers");
-        return;
-    }
-    double lse = sample_log_sum_exp(logits, n_vocab);
-    uint32_t best = sample_argmax(logits, n_vocab);
     for (uint32_t i = 0; i < s->unit->n_choices; i++) {
-        score(s, i, 0, logits, lse, best);
+        score(s, i, 0, r);
         s->n_scored += s->unit->choices[i].n_tokens == 1;
     }
     s->state = SLOT_LANES;
@@ -349,17 +356,15 @@ static void score_first_tokens(struct slot *s, struct kv_pool *kv, const float *
 }
 
 void slot_lane_scored(struct slot *s, struct kv_pool *kv, struct lane *lane, uint32_t index,
-                      const float *logits, int64_t now_us)
+                      const struct slot_reading *r, int64_t now_us)
 {
-    uint32_t n_vocab = s->m->cfg.n_vocab;
     if (s->state != SLOT_LANES)
         return; /* an earlier row of this pass ended the unit */
-    if (!sample_finite(logits, n_vocab)) {
-        finish_error(s, "the model computed logits that are not finite numbers");
+    if (!r->is_finite) {
+        finish_error(s, not_finite);
         return;
     }
-    score(s, lane->choice, index + 1, logits, sample_log_sum_exp(logits, n_vocab),
-          sample_argmax(logits, n_vocab));
+    score(s, lane->choice, index + 1, r);
     if (index + 2 < s->unit->choices[lane->choice].n_tokens)
         return;
     kv_seq_clear(kv, &lane->seq);
@@ -368,12 +373,15 @@ void slot_lane_scored(struct slot *s, struct kv_pool *kv, struct lane *lane, uin
     open_lanes(s, kv, now_us);
 }
 
-void slot_prefilled(struct slot *s, struct kv_pool *kv, const float *logits, int64_t now_us)
+void slot_prefilled(struct slot *s, struct kv_pool *kv, const struct slot_reading *r,
+                    int64_t now_us)
 {
     s->prefilled_us = now_us;
     s->out.prefill_s = (double)(now_us - s->started_us) * 1e-6;
-    if (s->job->kind == UNIT_GENERATE)
-        take_token(s, kv, logits, now_us);
+    if (!r->is_finite)
+        finish_error(s, not_finite);
+    else if (s->job->kind == UNIT_GENERATE)
+        take_token(s, kv, r->token, now_us);
     else
-        score_first_tokens(s, kv, logits, now_us);
+        score_first_tokens(s, kv, r, now_us);
 }

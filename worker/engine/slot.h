@@ -63,13 +63,25 @@ int slot_open(struct slot *s, const struct model *m, const struct tokenizer *tok
 /* Frees everything; s is SLOT_FREE. */
 void slot_close(struct slot *s, struct kv_pool *kv);
 
-/* The logits after the last prompt token: first generated token, or first tokens of all choices. */
-void slot_prefilled(struct slot *s, struct kv_pool *kv, const float *logits, int64_t now_us);
-/* The logits of a decode step. */
-void slot_decoded(struct slot *s, struct kv_pool *kv, const float *logits, int64_t now_us);
-/* The logits after continuation token `index` of a lane (0: the first). */
+/* What one row's logits say: all that needs the whole vocabulary. */
+struct slot_reading {
+    const float *logits;
+    bool is_finite;
+    uint32_t token;     /* generation: the one taken; choices: the best */
+    double log_sum_exp; /* choices only */
+};
+
+/* Reads a row's logits for a unit. Pure, any thread: s is only looked at. */
+struct slot_reading slot_read(const struct slot *s, const float *logits);
+
+/* After the last prompt token: first generated token, or first tokens of all choices. */
+void slot_prefilled(struct slot *s, struct kv_pool *kv, const struct slot_reading *r,
+                    int64_t now_us);
+/* After a decode step. */
+void slot_decoded(struct slot *s, struct kv_pool *kv, const struct slot_reading *r, int64_t now_us);
+/* After continuation token `index` of a lane (0: the first). */
 void slot_lane_scored(struct slot *s, struct kv_pool *kv, struct lane *lane, uint32_t index,
-                      const float *logits, int64_t now_us);
+                      const struct slot_reading *r, int64_t now_us);
 
 /* Position and token that a decode step feeds. */
 uint32_t slot_decode_pos(const struct slot *s);

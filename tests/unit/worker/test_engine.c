@@ -1,4 +1,6 @@
 /* test_engine.c - completions depend on nothing but what defines them; every way to finish. */
+#include <math.h>
+
 #include "tiny_model.h"
 
 #include "proto/model/tokenizer.h"
@@ -417,6 +419,26 @@ static void what_can_never_fit_is_refused_with_the_arithmetic(void **state)
     teardown(&f);
 }
 
+static void numbers_that_are_not_finite_end_a_unit_with_an_error(void **state)
+{
+    struct fixture f;
+    (void)state;
+    setup(&f, "qwen2", GGML_F32);
+    ((float *)(uintptr_t)f.t->m->output_norm)[3] = NAN; /* as a damaged file would have it */
+    struct completion c = run_one(&f, &f.units[0]);
+    assert_int_equal(c.finish, FINISH_ERROR);
+    assert_non_null(strstr(c.error, "not finite"));
+    assert_int_equal(c.n_tokens, 0);
+    completion_clear(&c);
+    f.job.kind = UNIT_CHOICE;
+    add_choices(&f.units[0], 3, 2);
+    c = run_one(&f, &f.units[0]);
+    assert_int_equal(c.finish, FINISH_ERROR);
+    assert_int_equal(c.n_choices, 0);
+    completion_clear(&c);
+    teardown(&f);
+}
+
 static void a_cancelled_unit_is_never_reported(void **state)
 {
     struct fixture f;
@@ -564,6 +586,7 @@ int main(void)
         cmocka_unit_test(the_context_is_a_wall_that_is_named),
         cmocka_unit_test(what_cannot_run_is_refused_with_a_reason),
         cmocka_unit_test(what_can_never_fit_is_refused_with_the_arithmetic),
+        cmocka_unit_test(numbers_that_are_not_finite_end_a_unit_with_an_error),
         cmocka_unit_test(a_cancelled_unit_is_never_reported),
         cmocka_unit_test(no_reuse_is_bit_identical_however_it_is_said),
         cmocka_unit_test(reuse_is_counted_step_by_step),
