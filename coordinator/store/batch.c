@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coordinator/store/log.h"
 #include "coordinator/store/record.h"
 #include "coordinator/store/store_internal.h"
 #include "proto/mem.h"
@@ -53,11 +54,14 @@ static uint8_t *add_op(struct store_batch *b, enum store_op_kind kind, enum stor
 static void add_put(struct store_batch *b, enum store_op_kind kind, enum store_db db,
                     const void *key, size_t n_key, const void *val, size_t n_val)
 {
-    uint8_t *rec = add_op(b, kind, db, key, n_key, RECORD_HEADER + n_val);
+    size_t prefix = log_has(db) ? LOG_PREFIX(n_key) : 0;
+    uint8_t *rec = add_op(b, kind, db, key, n_key, RECORD_HEADER + prefix + n_val);
+    if (prefix)
+        log_write_prefix(rec + RECORD_HEADER, db, key, n_key);
     if (n_val)
-        memcpy(rec + RECORD_HEADER, val, n_val);
-    record_seal(rec, n_val);
-    b->ops[b->n_ops - 1].n_val = n_val;
+        memcpy(rec + RECORD_HEADER + prefix, val, n_val);
+    record_seal(rec, prefix + n_val);
+    b->ops[b->n_ops - 1].n_val = prefix + n_val;
 }
 
 void store_batch_put(struct store_batch *b, enum store_db db, const void *key, size_t n_key,

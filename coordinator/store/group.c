@@ -1,10 +1,13 @@
 /* group.c - one transaction: a list of batches, sorted by key, applied whole or not at all.
  *
- * Sorting makes neighbours of keys that share a page, so a large group touches each page once;
- * order of submission decides between changes of one key. Runs in the writer thread only. */
+ * Sorting makes neighbours of changes that share a page, so a large group touches each page once,
+ * and lets the changes of a counter be summed; order of submission decides between changes of one
+ * key. The databases in the log (log.h) are appended to. Runs in the writer thread only. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "coordinator/store/key_index.h"
+#include "coordinator/store/log.h"
 #include "coordinator/store/record.h"
 #include "coordinator/store/store_internal.h"
 #include "proto/log.h"
@@ -19,7 +22,7 @@ struct change {
 struct group_txn {
     struct store *s;
     MDB_txn *txn;
-    uint64_t next_sequence;
+    uint64_t sequence; /* last one given out */
     uint64_t damaged;
 };
 
@@ -67,15 +70,15 @@ static int put_sealed(struct group_txn *t, enum store_db db, MDB_val *key, const
     return rc;
 }
 
-static int append_sequence(struct group_txn *t, const struct change *c)
+/* Adds "this changed" (flags: LOG_GONE) under the next number, which *number receives. */
+static int append_sequence(struct group_txn *t, const struct change *c, unsigned flags,
+                           uint8_t number[8])
 {
-    uint8_t seq[8], what[1 + STORE_KEY_MAX];
-    uint64_t n = ++t->next_sequence;
-    for (int i = 0; i < 8; i++)
-        seq[i] = (uint8_t)(n >> (56 - 8 * i));
-    what[0] = c->op->db;
+    uint8_t what[1 + STORE_KEY_MAX];
+    log_sequence_key(++t->sequence, number);
+    what[0] = (uint8_t)(c->op->db | flags);
     memcpy(what + 1, c->key, c->op->n_key);
-    MDB_val k = {.mv_size = sizeof seq, .mv_data = seq};
+    MDB_val k = {.mv_size = 8, .mv_data = number};
     return put_sealed(t, STORE_SEQUENCE, &k, what, 1u + c->op->n_key, MDB_APPEND);
 }
 
@@ -91,10 +94,79 @@ static int keep_damaged(struct group_txn *t, const struct change *c, MDB_val raw
     return put_sealed(t, STORE_LOST, &k, copy, raw.mv_size, 0);
 }
 
-static bool logged_in_sequence(unsigned db)
+/* ---- the databases in the log ---- */
+
+static void index_change(struct group_txn *t, const struct change *c)
 {
-    return db == STORE_RESULT || db == STORE_VERDICT || db == STORE_QUARANTINE;
+    struct store *s = t->s;
+    pthread_mutex_lock(&s->index_lock);
+    key_index_add(s->index, t->sequence, key_fingerprint(c->op->db, c->key, c->op->n_key));
+    pthread_mutex_unlock(&s->index_lock);
 }
+
+static enum log_found find_logged(struct group_txn *t, const struct change *c, struct log_hit *hit)
+{
+    return log_find(t->s, t->txn, UINT64_MAX, c->op->db, c->key, c->op->n_key, hit);
+}
+
+static int append_change(struct group_txn *t, const struct change *c, unsigned flags)
+{
+    uint8_t number[8];
+    int rc = append_sequence(t, c, flags, number);
+    if (rc == 0 && !flags) {
+        MDB_val k = {.mv_size = sizeof number, .mv_data = number};
+        MDB_val v = {.mv_size = RECORD_HEADER + c->op->n_val, .mv_data = c->key + c->op->n_key};
+        rc = mdb_put(t->txn, t->s->value_dbi, &k, &v, MDB_APPEND);
+    }
+    if (rc == 0)
+        index_change(t, c);
+    return rc;
+}
+
+static int put_logged(struct group_txn *t, const struct change *c)
+{
+    struct log_hit hit;
+    int rc = 0;
+    if (c->op->kind == OP_PUT_NEW) {
+        enum log_found found = find_logged(t, c, &hit);
+        if (found == LOG_PRESENT)
+            return 0; /* accepted once */
+        if (found == LOG_FAILED)
+            return hit.rc;
+        if (found == LOG_DAMAGED)
+            rc = keep_damaged(t, c, hit.raw);
+    }
+    return rc ? rc : append_change(t, c, 0);
+}
+
+static int del_logged(struct group_txn *t, const struct change *c)
+{
+    struct log_hit hit;
+    enum log_found found = find_logged(t, c, &hit);
+    if (found == LOG_FAILED)
+        return hit.rc;
+    return found == LOG_ABSENT ? 0 : append_change(t, c, LOG_GONE);
+}
+
+/* The value goes; its number stays as that of a deletion. */
+static int set_aside_logged(struct group_txn *t, const struct change *c)
+{
+    struct log_hit hit;
+    uint8_t number[8], what[1 + STORE_KEY_MAX];
+    enum log_found found = find_logged(t, c, &hit);
+    if (found != LOG_DAMAGED)
+        return found == LOG_FAILED ? hit.rc : 0; /* replaced or gone since it was met */
+    int rc = keep_damaged(t, c, hit.raw);
+    log_sequence_key(hit.sequence, number);
+    MDB_val k = {.mv_size = sizeof number, .mv_data = number};
+    if (rc == 0)
+        rc = mdb_del(t->txn, t->s->value_dbi, &k, NULL);
+    what[0] = (uint8_t)(c->op->db | LOG_GONE);
+    memcpy(what + 1, c->key, c->op->n_key);
+    return rc ? rc : put_sealed(t, STORE_SEQUENCE, &k, what, 1u + c->op->n_key, 0);
+}
+
+/* ---- the others ---- */
 
 static int apply_put(struct group_txn *t, const struct change *c)
 {
@@ -104,22 +176,27 @@ static int apply_put(struct group_txn *t, const struct change *c)
     MDB_dbi dbi = t->s->dbi[c->op->db];
     const void *val;
     size_t n_val;
+    uint8_t number[8];
+    if (log_has(c->op->db))
+        return put_logged(t, c);
     int rc = mdb_put(t->txn, dbi, &k, &have, c->op->kind == OP_PUT_NEW ? MDB_NOOVERWRITE : 0);
     if (rc == MDB_KEYEXIST) {
         if (record_open(have.mv_data, have.mv_size, &val, &n_val))
-            return 0; /* accepted once */
+            return 0;
         rc = keep_damaged(t, c, have);
         if (rc == 0)
             rc = mdb_put(t->txn, dbi, &k, &v, 0);
     }
-    if (rc == 0 && logged_in_sequence(c->op->db))
-        rc = append_sequence(t, c);
+    if (rc == 0 && c->op->db == STORE_QUARANTINE)
+        rc = append_sequence(t, c, 0, number);
     return rc;
 }
 
 static int apply_del(struct group_txn *t, const struct change *c)
 {
     MDB_val k = {.mv_size = c->op->n_key, .mv_data = c->key};
+    if (log_has(c->op->db))
+        return del_logged(t, c);
     int rc = mdb_del(t->txn, t->s->dbi[c->op->db], &k, NULL);
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
@@ -129,9 +206,11 @@ static int apply_set_aside(struct group_txn *t, const struct change *c)
     MDB_val k = {.mv_size = c->op->n_key, .mv_data = c->key}, raw;
     const void *val;
     size_t n_val;
+    if (log_has(c->op->db))
+        return set_aside_logged(t, c);
     int rc = mdb_get(t->txn, t->s->dbi[c->op->db], &k, &raw);
     if (rc || record_open(raw.mv_data, raw.mv_size, &val, &n_val))
-        return rc == MDB_NOTFOUND ? 0 : rc; /* replaced or gone since it was met */
+        return rc == MDB_NOTFOUND ? 0 : rc;
     rc = keep_damaged(t, c, raw);
     return rc ? rc : apply_del(t, c);
 }
@@ -187,19 +266,22 @@ static int apply_all(struct group_txn *t, const struct change *all, size_t n)
 
 static int try_group(struct store *s, const struct change *all, size_t n)
 {
-    struct group_txn t = {.s = s, .next_sequence = s->next_sequence};
+    struct group_txn t = {.s = s, .sequence = s->last_sequence};
     int rc = mdb_txn_begin(s->env, NULL, 0, &t.txn);
     if (rc)
         return rc;
     rc = apply_all(&t, all, n);
-    if (rc) {
+    if (rc)
         mdb_txn_abort(t.txn);
+    else
+        rc = mdb_txn_commit(t.txn);
+    if (rc) {
+        pthread_mutex_lock(&s->index_lock);
+        key_index_rewind(s->index, s->last_sequence);
+        pthread_mutex_unlock(&s->index_lock);
         return rc;
     }
-    rc = mdb_txn_commit(t.txn);
-    if (rc)
-        return rc;
-    s->next_sequence = t.next_sequence;
+    s->last_sequence = t.sequence;
     if (t.damaged) {
         atomic_fetch_add(&s->damaged, t.damaged);
         px_log(PX_WARN, "store_damaged", "dir=%s set_aside=%llu: that work is done again", s->dir,

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coordinator/store/log.h"
 #include "coordinator/store/record.h"
 #include "coordinator/store/store_internal.h"
 #include "proto/mem.h"
@@ -82,13 +83,37 @@ void store_read_end(struct store *s, MDB_txn *txn)
     reader_leave(s);
 }
 
+static int get_logged(struct store *s, MDB_txn *txn, uint64_t last, enum store_db db,
+                      const void *key, size_t n_key, const void **val, size_t *n_val,
+                      struct px_err *err)
+{
+    struct log_hit hit;
+    switch (log_find(s, txn, last, db, key, n_key, &hit)) {
+    case LOG_PRESENT:
+        *val = hit.val;
+        *n_val = hit.n_val;
+        return 1;
+    case LOG_FAILED:
+        return store_lmdb_fail(s, err, hit.rc, "cannot read");
+    case LOG_DAMAGED:
+        store_found_damage(s, db, key, n_key);
+        return 0;
+    case LOG_ABSENT:
+    default:
+        return 0;
+    }
+}
+
 /* 1 found, 0 absent or damaged, -1 LMDB failed. */
-static int get_record(struct store *s, MDB_txn *txn, enum store_db db, const void *key,
-                      size_t n_key, const void **val, size_t *n_val, struct px_err *err)
+static int get_record(struct store *s, MDB_txn *txn, uint64_t last, enum store_db db,
+                      const void *key, size_t n_key, const void **val, size_t *n_val,
+                      struct px_err *err)
 {
     MDB_val k = as_val(key, n_key), v;
     if (n_key == 0 || n_key > STORE_KEY_MAX)
         return 0;
+    if (log_has(db))
+        return get_logged(s, txn, last, db, key, n_key, val, n_val, err);
     int rc = mdb_get(txn, s->dbi[db], &k, &v);
     if (rc == MDB_NOTFOUND)
         return 0;
@@ -108,7 +133,10 @@ int store_get(struct store *s, enum store_db db, const void *key, size_t n_key, 
     size_t n_val;
     if (store_read_begin(s, &txn, err) != 0)
         return -1;
-    int rc = get_record(s, txn, db, key, n_key, &val, &n_val, err);
+    uint64_t last = 0;
+    int rc = log_has(db) ? log_catch_up(s, txn, &last, err) : 0;
+    if (rc == 0)
+        rc = get_record(s, txn, last, db, key, n_key, &val, &n_val, err);
     if (rc == 1)
         px_buf_put(out, val, n_val);
     store_read_end(s, txn);
@@ -118,6 +146,9 @@ int store_get(struct store *s, enum store_db db, const void *key, size_t n_key, 
     return 0;
 }
 
+/* A view asks for the end of the log when it first needs it: counters alone do not. */
+#define NOT_ASKED UINT64_MAX
+
 struct store_view *store_view_begin(struct store *s, struct px_err *err)
 {
     MDB_txn *txn;
@@ -126,6 +157,7 @@ struct store_view *store_view_begin(struct store *s, struct px_err *err)
     struct store_view *v = px_xcalloc(1, sizeof *v);
     v->s = s;
     v->txn = txn;
+    v->last = NOT_ASKED;
     v->owner = pthread_self();
     pthread_mutex_lock(&s->lock);
     v->next = s->views;
@@ -153,7 +185,9 @@ void store_view_end(struct store_view **v)
 bool store_view_get(struct store_view *v, enum store_db db, const void *key, size_t n_key,
                     const void **val, size_t *n_val)
 {
-    return get_record(v->s, v->txn, db, key, n_key, val, n_val, NULL) == 1;
+    if (log_has(db) && v->last == NOT_ASKED && log_catch_up(v->s, v->txn, &v->last, NULL) != 0)
+        return false;
+    return get_record(v->s, v->txn, v->last, db, key, n_key, val, n_val, NULL) == 1;
 }
 
 int store_view_scan(struct store_view *v, enum store_db db, const void *from, size_t n_from,
@@ -162,6 +196,9 @@ int store_view_scan(struct store_view *v, enum store_db db, const void *from, si
     struct store *s = v->s;
     MDB_cursor *cur;
     MDB_val k = as_val(from, n_from), raw;
+    uint64_t count;
+    if (log_has(db))
+        return log_scan(s, v->txn, db, from, n_from, fn, ctx, &count, err);
     int rc = mdb_cursor_open(v->txn, s->dbi[db], &cur);
     if (rc)
         return store_lmdb_fail(s, err, rc, "cannot read");
@@ -182,12 +219,16 @@ int store_view_scan(struct store_view *v, enum store_db db, const void *from, si
 uint64_t store_view_count(struct store_view *v, enum store_db db)
 {
     MDB_stat st;
+    uint64_t count;
+    if (log_has(db))
+        return log_scan(v->s, v->txn, db, NULL, 0, NULL, NULL, &count, NULL) == 0 ? count : 0;
     return mdb_stat(v->txn, v->s->dbi[db], &st) == 0 ? st.ms_entries : 0;
 }
 
 void store_found_damage(struct store *s, enum store_db db, const void *key, size_t n_key)
 {
-    if (s->mode == STORE_READ || db == STORE_LOST) {
+    /* a rotten sequence record keeps its number; log.c repairs it when the store is opened */
+    if (s->mode == STORE_READ || db == STORE_LOST || db == STORE_SEQUENCE) {
         atomic_fetch_add(&s->damaged, 1);
         return;
     }

@@ -13,7 +13,9 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "coordinator/store/key_index.h"
 #include "coordinator/store/local_fs.h"
+#include "coordinator/store/log.h"
 #include "coordinator/store/record.h"
 #include "coordinator/store/store_internal.h"
 #include "coordinator/store/writer_lock.h"
@@ -29,16 +31,11 @@
 enum { MAX_READERS = 512 };
 
 static const char *const db_names[STORE_N_DBS] = {
-    [STORE_META] = "meta",
-    [STORE_PLAN] = "plan",
-    [STORE_RESULT] = "result",
-    [STORE_VERDICT] = "verdict",
-    [STORE_GROUP] = "group",
-    [STORE_COUNTER] = "counter",
-    [STORE_QUARANTINE] = "quarantine",
-    [STORE_SEQUENCE] = "sequence",
-    [STORE_LOST] = "lost",
+    [STORE_META] = "meta",         [STORE_GROUP] = "group",
+    [STORE_COUNTER] = "counter",   [STORE_QUARANTINE] = "quarantine",
+    [STORE_SEQUENCE] = "sequence", [STORE_LOST] = "lost",
 };
+static const char value_db_name[] = "value";
 
 /* Stores open in this process: LMDB's file locks break when one is opened twice. */
 static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -156,7 +153,7 @@ static int open_env(struct store *s, const struct store_options *opt, struct px_
         map = opt->map_bytes < LEAST_MAP ? LEAST_MAP : opt->map_bytes;
     int rc = mdb_env_create(&s->env);
     if (rc == 0)
-        rc = mdb_env_set_maxdbs(s->env, STORE_N_DBS);
+        rc = mdb_env_set_maxdbs(s->env, STORE_N_DBS + 1);
     if (rc == 0)
         rc = mdb_env_set_maxreaders(s->env, MAX_READERS);
     if (rc == 0)
@@ -177,8 +174,11 @@ static int open_dbs(struct store *s, struct px_err *err)
         rc = mdb_txn_begin(s->env, NULL, writing ? 0 : MDB_RDONLY, &txn);
     if (rc)
         return store_lmdb_fail(s, err, rc, "cannot open");
-    for (int i = 0; i < STORE_N_DBS && rc == 0; i++)
-        rc = mdb_dbi_open(txn, db_names[i], writing ? MDB_CREATE : 0, &s->dbi[i]);
+    for (unsigned i = 0; i < STORE_N_DBS && rc == 0; i++)
+        if (!log_has(i))
+            rc = mdb_dbi_open(txn, db_names[i], writing ? MDB_CREATE : 0, &s->dbi[i]);
+    if (rc == 0)
+        rc = mdb_dbi_open(txn, value_db_name, writing ? MDB_CREATE : 0, &s->value_dbi);
     if (rc) {
         mdb_txn_abort(txn);
         if (rc == MDB_NOTFOUND)
@@ -221,23 +221,15 @@ static int check_format(struct store *s, bool *known, struct px_err *err)
     return 0;
 }
 
-static int last_sequence(struct store *s, struct px_err *err)
+/* The index of the log, before the writer thread starts to add to it. */
+static int load_index(struct store *s, struct px_err *err)
 {
     MDB_txn *txn;
-    MDB_cursor *cur;
-    MDB_val k, v;
     if (store_read_begin(s, &txn, err) != 0)
         return -1;
-    int rc = mdb_cursor_open(txn, s->dbi[STORE_SEQUENCE], &cur);
-    if (rc == 0) {
-        rc = mdb_cursor_get(cur, &k, &v, MDB_LAST);
-        const uint8_t *p = rc == 0 ? k.mv_data : NULL;
-        for (size_t i = 0; p && i < k.mv_size && i < 8; i++)
-            s->next_sequence = s->next_sequence << 8 | p[i];
-        mdb_cursor_close(cur);
-    }
+    int rc = log_catch_up(s, txn, &s->last_sequence, err);
     store_read_end(s, txn);
-    return rc && rc != MDB_NOTFOUND ? store_lmdb_fail(s, err, rc, "cannot read") : 0;
+    return rc;
 }
 
 static int begin_writing(struct store *s, bool format_known, struct px_err *err)
@@ -245,7 +237,7 @@ static int begin_writing(struct store *s, bool format_known, struct px_err *err)
     int dead = 0;
     if (mdb_reader_check(s->env, &dead) == 0 && dead)
         px_log(PX_INFO, "store_stale_readers", "dir=%s freed=%d", s->dir, dead);
-    if (last_sequence(s, err) != 0 || store_writer_start(s, err) != 0)
+    if (load_index(s, err) != 0 || store_writer_start(s, err) != 0)
         return -1;
     if (format_known)
         return 0;
@@ -280,6 +272,8 @@ struct store *store_open(const char *dir, const struct store_options *opt, struc
     s->dir = px_xstrdup(dir);
     s->mode = opt->mode;
     s->lock_fd = s->event_fd = -1;
+    s->index = key_index_new();
+    pthread_mutex_init(&s->index_lock, NULL);
     pthread_mutex_init(&s->lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -308,6 +302,8 @@ void store_close(struct store **sp)
     pthread_cond_destroy(&s->settled);
     pthread_cond_destroy(&s->work);
     pthread_mutex_destroy(&s->lock);
+    pthread_mutex_destroy(&s->index_lock);
+    key_index_free(&s->index);
     free(s->tags);
     free(s->dir);
     free(s);

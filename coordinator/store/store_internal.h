@@ -22,7 +22,7 @@ struct store_op {
     uint8_t db;
     uint16_t n_key;
     size_t at;
-    size_t n_val; /* payload bytes behind a RECORD_HEADER */
+    size_t n_val; /* payload bytes behind a RECORD_HEADER, a logged value's prefix included */
     int64_t delta;
 };
 
@@ -38,9 +38,12 @@ struct store_batch {
     bool *committed; /* store_commit waits for it */
 };
 
+struct key_index;
+
 struct store_view {
     struct store *s;
     MDB_txn *txn;
+    uint64_t last; /* change that it sees last */
     pthread_t owner;
     struct store_view *next;
 };
@@ -48,7 +51,8 @@ struct store_view {
 struct store {
     char *dir;
     MDB_env *env;
-    MDB_dbi dbi[STORE_N_DBS];
+    MDB_dbi dbi[STORE_N_DBS]; /* unused for the databases in the log */
+    MDB_dbi value_dbi;        /* their values, by sequence number */
     enum store_mode mode;
     int lock_fd; /* writer.lock */
     int event_fd;
@@ -58,6 +62,9 @@ struct store {
     pthread_t writer;
     bool writer_runs;
     atomic_uint_fast64_t damaged;
+
+    pthread_mutex_t index_lock; /* may be held when `lock` is taken, never the other way */
+    struct key_index *index;
 
     pthread_mutex_t lock;
     pthread_cond_t work;    /* the queue has something, or stop */
@@ -75,7 +82,7 @@ struct store {
     uint64_t commits, batches;
 
     /* the writer thread's own */
-    uint64_t next_sequence;
+    uint64_t last_sequence; /* committed */
 };
 
 /* An LMDB result in words. Returns -1. */

@@ -190,6 +190,62 @@ static void scans_go_in_key_order_from_a_key_until_told_to_stop(void **state)
     store_close(&s);
 }
 
+static void a_deleted_key_is_gone_in_every_way_and_may_come_back(void **state)
+{
+    (void)state;
+    for (int life = 0; life < 2; life++) {
+        struct store *s = open_store(STORE_WRITE);
+        for (int i = 0; i < 3; i++) {
+            struct store_batch *b = store_batch_new();
+            put(b, STORE_RESULT, "stays", "s");
+            if (i == 1)
+                store_batch_del(b, STORE_RESULT, "r", 1);
+            else
+                put(b, STORE_RESULT, "r", i ? "new" : "old");
+            store_batch_del(b, STORE_RESULT, "never", 5);
+            commit(s, b);
+            assert_int_equal(count(s, STORE_RESULT), i == 1 ? 1 : 2);
+            const char *v = value_of(s, STORE_RESULT, "r");
+            assert_int_equal(v != NULL, i != 1);
+            if (v)
+                assert_string_equal(v, i ? "new" : "old");
+        }
+        store_close(&s);
+        s = open_store(STORE_READ);
+        assert_string_equal(value_of(s, STORE_RESULT, "r"), "new");
+        assert_null(value_of(s, STORE_PLAN, "r"));
+        store_close(&s);
+    }
+}
+
+static void a_view_sees_what_was_there_when_it_began(void **state)
+{
+    (void)state;
+    struct store *s = open_store(STORE_WRITE);
+    for (int i = 0; i < 2; i++) {
+        struct store_view *v = store_view_begin(s, NULL);
+        const void *val;
+        size_t n;
+        if (i == 1) /* asks once before the change, and once not at all */
+            assert_true(store_view_get(v, STORE_PLAN, "k", 1, &val, &n));
+        struct store_batch *b = store_batch_new();
+        put(b, STORE_PLAN, "k", i ? "second" : "first");
+        put(b, STORE_PLAN, i ? "b" : "a", "x");
+        store_submit(s, b, 1); /* not store_commit: this thread reads */
+        struct pollfd p = {.fd = store_event_fd(s), .events = POLLIN};
+        uint64_t tag;
+        assert_int_equal(poll(&p, 1, 5000), 1);
+        assert_int_equal(store_reap(s, &tag, 1, NULL), 1);
+        assert_int_equal(store_view_get(v, STORE_PLAN, "k", 1, &val, &n), i);
+        if (i)
+            assert_memory_equal(val, "first", 5);
+        assert_false(store_view_get(v, STORE_PLAN, i ? "b" : "a", 1, &val, &n));
+        assert_string_equal(value_of(s, STORE_PLAN, "k"), i ? "second" : "first");
+        store_view_end(&v);
+    }
+    store_close(&s);
+}
+
 static void the_change_log_numbers_results_verdicts_and_quarantine_across_lives(void **state)
 {
     (void)state;
@@ -494,6 +550,8 @@ int main(void)
         IN_DIR(changes_of_one_key_are_applied_in_the_order_of_submission),
         IN_DIR(a_result_is_accepted_once),
         IN_DIR(scans_go_in_key_order_from_a_key_until_told_to_stop),
+        IN_DIR(a_deleted_key_is_gone_in_every_way_and_may_come_back),
+        IN_DIR(a_view_sees_what_was_there_when_it_began),
         IN_DIR(the_change_log_numbers_results_verdicts_and_quarantine_across_lives),
         IN_DIR(tags_come_back_once_after_the_commit),
         IN_DIR(the_map_grows_and_a_group_is_tried_again),

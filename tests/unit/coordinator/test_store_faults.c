@@ -136,7 +136,7 @@ static void assert_whole(struct store *s, uint64_t n)
 {
     assert_int_equal(count(s, STORE_RESULT), n);
     assert_int_equal(count(s, STORE_PLAN), n);
-    assert_int_equal(count(s, STORE_SEQUENCE), n);
+    assert_int_equal(count(s, STORE_SEQUENCE), 2 * n);
     assert_int_equal(counter(s, "done"), n);
 }
 
@@ -459,14 +459,14 @@ static void a_rotten_value_in_the_way_of_a_new_result_is_replaced(void **state)
 }
 
 /* Puts bytes into a database behind the store's back. */
-static void put_raw(const char *db, const char *key, const void *val, size_t n)
+static void put_raw(const char *db, const char *key, size_t n_key, const void *val, size_t n)
 {
     MDB_env *env;
     MDB_txn *txn;
     MDB_dbi dbi;
     char k_copy[32];
-    snprintf(k_copy, sizeof k_copy, "%s", key);
-    MDB_val k = {strlen(key), k_copy}, v = {.mv_size = n};
+    memcpy(k_copy, key, n_key);
+    MDB_val k = {n_key, k_copy}, v = {.mv_size = n};
     assert_int_equal(mdb_env_create(&env), 0);
     mdb_env_set_maxdbs(env, 16);
     assert_int_equal(mdb_env_open(env, dir, 0, 0644), 0);
@@ -481,25 +481,63 @@ static void put_raw(const char *db, const char *key, const void *val, size_t n)
 static void values_that_are_no_records_count_as_absent(void **state)
 {
     (void)state;
+    static const char first[] = "\0\0\0\0\0\0\0\1", second[] = "\0\0\0\0\0\0\0\2";
+    static const char third[] = "\0\0\0\0\0\0\0\3";
     struct store *s = open_writer(dir);
+    for (uint64_t i = 0; i < 2; i++) /* numbers 1, 2: plan and result; 3, 4: the next ones */
+        assert_int_equal(store_commit(s, unit_batch(i, 10), NULL), 0);
     store_close(&s);
-    put_raw("result", "short", "x", 1);
-    put_raw("result", "zero", "", 0);
-    put_raw("result", "junk", "PXRCPXRCPXRCPXRCPXRCPXRC", 24);
-    put_raw("counter", "done", "not a counter at all", 20);
-    put_raw("meta", "format", "what format", 11);
+    put_raw("value", first, 8, "x", 1);
+    put_raw("value", second, 8, "", 0);
+    put_raw("value", third, 8, "PXRCPXRCPXRCPXRCPXRCPXRC", 24);
+    put_raw("counter", "done", 4, "not a counter at all", 20);
+    put_raw("meta", "format", 6, "what format", 11);
     s = open_writer(dir); /* a format record that says nothing does not lock anybody out */
     assert_non_null(s);
-    assert_int_equal(has(s, STORE_RESULT, "short", 5), 0);
-    assert_int_equal(has(s, STORE_RESULT, "zero", 4), 0);
-    assert_int_equal(has(s, STORE_RESULT, "junk", 4), 0);
+    uint64_t zero = 0, one = 1;
+    assert_int_equal(has(s, STORE_PLAN, &zero, 8), 0);
+    assert_int_equal(has(s, STORE_RESULT, &zero, 8), 0);
+    assert_int_equal(has(s, STORE_PLAN, &one, 8), 0);
+    assert_int_equal(has(s, STORE_RESULT, &one, 8), 1);
     struct store_batch *b = store_batch_new();
     store_batch_add(b, "done", 2);
     assert_int_equal(store_commit(s, b, NULL), 0);
     assert_int_equal(counter(s, "done"), 2);
-    assert_int_equal(count(s, STORE_RESULT), 0);
+    assert_int_equal(count(s, STORE_RESULT), 1);
+    assert_int_equal(count(s, STORE_PLAN), 0);
     assert_int_equal(count(s, STORE_LOST), 5);
+    assert_int_equal(store_commit(s, unit_batch(0, 10), NULL), 0);
     store_close(&s);
+    s = open_writer(dir);
+    assert_int_equal(has(s, STORE_PLAN, &zero, 8), 1);
+    assert_int_equal(has(s, STORE_RESULT, &zero, 8), 1);
+    assert_int_equal(has(s, STORE_PLAN, &one, 8), 0);
+    store_close(&s);
+}
+
+static void a_rotten_change_log_is_repaired_from_the_values(void **state)
+{
+    (void)state;
+    static const char second[] = "\0\0\0\0\0\0\0\2";
+    struct store *s = open_writer(dir);
+    for (uint64_t i = 0; i < 3; i++)
+        assert_int_equal(store_commit(s, unit_batch(i, 10), NULL), 0);
+    store_close(&s);
+    put_raw("sequence", second, 8, "rot", 3);
+    struct store_options ro = {.mode = STORE_READ};
+    uint64_t zero = 0;
+    s = store_open(dir, &ro, NULL);
+    assert_non_null(s);
+    assert_int_equal(has(s, STORE_PLAN, &zero, 8) + has(s, STORE_RESULT, &zero, 8), 2);
+    store_close(&s);
+    for (int i = 0; i < 2; i++) {
+        s = open_writer(dir);
+        assert_int_equal(has(s, STORE_PLAN, &zero, 8) + has(s, STORE_RESULT, &zero, 8), 2);
+        assert_int_equal(store_commit(s, store_batch_new(), NULL), 0);
+        assert_whole(s, 3);
+        assert_int_equal(count(s, STORE_LOST), 1);
+        store_close(&s);
+    }
 }
 
 static void a_data_file_that_is_cut_short_is_refused(void **state)
@@ -552,6 +590,7 @@ int main(void)
         IN_DIR(a_rotten_value_is_set_aside_and_the_rest_survives),
         IN_DIR(a_rotten_value_in_the_way_of_a_new_result_is_replaced),
         IN_DIR(values_that_are_no_records_count_as_absent),
+        IN_DIR(a_rotten_change_log_is_repaired_from_the_values),
         IN_DIR(a_data_file_that_is_cut_short_is_refused),
         IN_DIR(a_file_that_is_no_store_is_refused_and_an_unborn_one_renewed),
     };
