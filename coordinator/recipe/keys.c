@@ -1,11 +1,8 @@
-/* keys.c - the table itself, and how a single value is held against it. */
+/* keys.c - the table itself, and finding keys in it. */
 #include "coordinator/recipe/keys.h"
 
 #include <stdio.h>
 #include <string.h>
-
-#include "proto/mem.h"
-#include "proto/number.h"
 
 static const char *const backends[] = {"native", "replay", "noop", NULL};
 static const char *const kv_types[] = {"f16", "f32", NULL};
@@ -17,103 +14,290 @@ static const char *const chats[] = {"task",  "raw",    "model",  "chatml", "qwen
 
 #define GIB (1024.0 * 1024 * 1024)
 #define INT53 9007199254740992.0
-#define MAX_STOPS 64
-#define MAX_STOP_BYTES 256
-#define MAX_NAMES 1000
-#define MAX_NAME_BYTES 4096
 
-/* clang-format off */
 const struct key recipe_keys[] = {
-    {.path = "recipe", .type = KEY_NAME, .acts = "reports",
+    {.path = "recipe",
+     .type = KEY_NAME,
+     .acts = "reports",
      .doc = "Name of the recipe; the file's name without its ending unless given."},
-    {.path = "seed", .type = KEY_INT, .lo = 0, .hi = INT53, .def = "0", .acts = "sampling, few-shot draws",
+    {.path = "seed",
+     .type = KEY_INT,
+     .lo = 0,
+     .hi = INT53,
+     .def = "0",
+     .acts = "sampling, few-shot draws",
      .doc = "Every random choice is keyed by it."},
 
-    {.path = "models", .type = KEY_NAMED, .required = true, .acts = "stages",
+    {.path = "models",
+     .type = KEY_NAMED,
+     .required = true,
+     .acts = "stages",
      .doc = "Models by name; each must be used by a stage."},
     {.path = "models.*", .type = KEY_MAP, .acts = "stages", .doc = "One model."},
-    {.path = "models.*.source", .type = KEY_TEXT, .acts = "the model",
-     .doc = "File, from the recipe's directory: GGUF (native) or recorded completions as JSON lines (replay)."},
-    {.path = "models.*.backend", .type = KEY_ENUM, .def = "native", .allowed = backends, .acts = "the model",
-     .doc = "native: our engine; replay: recorded completions; noop: no answers, for measurements, only with --allow-noop."},
+    {.path = "models.*.source",
+     .type = KEY_TEXT,
+     .acts = "the model",
+     .doc = "File, from the recipe's directory: GGUF (native) or recorded completions as JSON "
+            "lines (replay)."},
+    {.path = "models.*.backend",
+     .type = KEY_ENUM,
+     .def = "native",
+     .allowed = backends,
+     .acts = "the model",
+     .doc = "native: our engine; replay: recorded completions; noop: no answers, for measurements, "
+            "only with --allow-noop."},
 
-    {.path = "stages", .type = KEY_STAGES, .required = true, .acts = "the run",
-     .doc = "List of stages, each a map with one key. Their order follows from the names that they take and make."},
+    {.path = "stages",
+     .type = KEY_STAGES,
+     .required = true,
+     .acts = "the run",
+     .doc = "List of stages, each a map with one key. Their order follows from the names that they "
+            "take and make."},
 
-    {.path = "stages[].import", .type = KEY_MAP, .acts = "the run",
+    {.path = "stages[].import",
+     .type = KEY_MAP,
+     .acts = "the run",
      .doc = "Checks a GGUF file as a whole and makes it ready to map."},
-    {.path = "stages[].import.model", .type = KEY_NAME, .required = true, .acts = "import",
+    {.path = "stages[].import.model",
+     .type = KEY_NAME,
+     .required = true,
+     .acts = "import",
      .doc = "The model that it takes: a name under models or of an earlier import."},
-    {.path = "stages[].import.as", .type = KEY_NAME, .required = true, .acts = "import",
+    {.path = "stages[].import.as",
+     .type = KEY_NAME,
+     .required = true,
+     .acts = "import",
      .doc = "The name that it makes."},
 
-    {.path = KEY_EVAL, .type = KEY_MAP, .acts = "the run",
+    {.path = KEY_EVAL,
+     .type = KEY_MAP,
+     .acts = "the run",
      .doc = "Runs every task on every model in every cell, and scores it."},
-    {.path = KEY_EVAL ".name", .type = KEY_NAME, .acts = "reports",
+    {.path = KEY_EVAL ".name",
+     .type = KEY_NAME,
+     .acts = "reports",
      .doc = "Put before the names of its cells."},
-    {.path = KEY_EVAL ".models", .type = KEY_NAMES, .required = true, .acts = "eval",
+    {.path = KEY_EVAL ".models",
+     .type = KEY_NAMES,
+     .required = true,
+     .acts = "eval",
      .doc = "Names of models."},
-    {.path = KEY_EVAL ".tasks", .type = KEY_NAMES, .required = true, .acts = "eval",
+    {.path = KEY_EVAL ".tasks",
+     .type = KEY_NAMES,
+     .required = true,
+     .acts = "eval",
      .doc = "Names of shipped tasks, or paths of task files from the recipe's directory."},
-    {.path = KEY_EVAL ".samples", .type = KEY_INT, .lo = 1, .hi = 10000, .def = "1", .knob = KNOB_SAMPLES,
-     .acts = "generation with temperature > 0", .doc = "Answers per problem. A greedy cell has one."},
-    {.path = KEY_EVAL ".limit", .type = KEY_INT, .lo = 1, .hi = 1e9, .word = "all", .def = "all", .knob = KNOB_LIMIT,
-     .acts = "every task", .doc = "Only the first so many problems of each task."},
-    {.path = KEY_EVAL ".sampler", .type = KEY_MAP, .acts = "generation", .doc = "How a token is chosen."},
-    {.path = KEY_EVAL ".sampler.temperature", .type = KEY_NUMBER, .lo = 0, .hi = 100, .def = "0", .knob = KNOB_TEMPERATURE,
-     .acts = "generation", .doc = "0 is greedy: the most probable token, and the other filters do not act."},
-    {.path = KEY_EVAL ".sampler.top_k", .type = KEY_INT, .lo = 0, .hi = 1000000, .def = "0", .knob = KNOB_TOP_K,
-     .acts = "temperature > 0", .doc = "Only the k most probable tokens; 0 is off."},
-    {.path = KEY_EVAL ".sampler.top_p", .type = KEY_NUMBER, .lo = 0, .lo_open = true, .hi = 1, .def = "1", .knob = KNOB_TOP_P,
-     .acts = "temperature > 0", .doc = "Only the most probable tokens that together reach p; 1 is off."},
-    {.path = KEY_EVAL ".sampler.min_p", .type = KEY_NUMBER, .lo = 0, .hi = 1, .def = "0", .knob = KNOB_MIN_P,
-     .acts = "temperature > 0", .doc = "Only tokens at least p times as probable as the best; 0 is off."},
-    {.path = KEY_EVAL ".sampler.max_tokens", .type = KEY_INT, .lo = 1, .hi = 1048576, .word = "task", .def = "task", .knob = KNOB_MAX_TOKENS,
-     .acts = "generation", .doc = "New tokens at most; task: as the task says."},
-    {.path = KEY_EVAL ".sampler.stop", .type = KEY_TEXTS, .def = "[]", .knob = KNOB_STOP,
-     .acts = "generation", .doc = "Stop strings, added to the task's."},
-    {.path = KEY_EVAL ".kv", .type = KEY_ENUM, .def = "f16", .allowed = kv_types, .knob = KNOB_KV,
-     .acts = "native models", .doc = "Precision in which keys and values are kept."},
-    {.path = KEY_EVAL ".context", .type = KEY_INT, .lo = 1, .hi = 16777216, .word = "model", .def = "model", .knob = KNOB_CONTEXT,
-     .acts = "native models", .doc = "Positions a sequence may take, prompt included; model: the model's own."},
-    {.path = KEY_EVAL ".chat", .type = KEY_ENUM, .def = "task", .allowed = chats, .knob = KNOB_CHAT,
-     .acts = "prompts", .doc = "task: as the task says; raw: no template; model: the model's own; or a template by name."},
-    {.path = KEY_EVAL ".fewshot", .type = KEY_INT, .lo = 0, .hi = 64, .word = "task", .def = "task", .knob = KNOB_FEWSHOT,
-     .acts = "prompts", .doc = "Solved examples before the question; task: as the task says."},
-    {.path = KEY_EVAL ".reuse", .type = KEY_MAP, .acts = "decode steps of native models",
+    {.path = KEY_EVAL ".samples",
+     .type = KEY_INT,
+     .lo = 1,
+     .hi = 10000,
+     .def = "1",
+     .knob = KNOB_SAMPLES,
+     .acts = "generation with temperature > 0",
+     .doc = "Answers per problem. A greedy cell has one."},
+    {.path = KEY_EVAL ".limit",
+     .type = KEY_INT,
+     .lo = 1,
+     .hi = 1e9,
+     .word = "all",
+     .def = "all",
+     .knob = KNOB_LIMIT,
+     .acts = "every task",
+     .doc = "Only the first so many problems of each task."},
+    {.path = KEY_EVAL ".sampler",
+     .type = KEY_MAP,
+     .acts = "generation",
+     .doc = "How a token is chosen."},
+    {.path = KEY_EVAL ".sampler.temperature",
+     .type = KEY_NUMBER,
+     .lo = 0,
+     .hi = 100,
+     .def = "0",
+     .knob = KNOB_TEMPERATURE,
+     .acts = "generation",
+     .doc = "0 is greedy: the most probable token, and the other filters do not act."},
+    {.path = KEY_EVAL ".sampler.top_k",
+     .type = KEY_INT,
+     .lo = 0,
+     .hi = 1000000,
+     .def = "0",
+     .knob = KNOB_TOP_K,
+     .acts = "temperature > 0",
+     .doc = "Only the k most probable tokens; 0 is off."},
+    {.path = KEY_EVAL ".sampler.top_p",
+     .type = KEY_NUMBER,
+     .lo = 0,
+     .lo_open = true,
+     .hi = 1,
+     .def = "1",
+     .knob = KNOB_TOP_P,
+     .acts = "temperature > 0",
+     .doc = "Only the most probable tokens that together reach p; 1 is off."},
+    {.path = KEY_EVAL ".sampler.min_p",
+     .type = KEY_NUMBER,
+     .lo = 0,
+     .hi = 1,
+     .def = "0",
+     .knob = KNOB_MIN_P,
+     .acts = "temperature > 0",
+     .doc = "Only tokens at least p times as probable as the best; 0 is off."},
+    {.path = KEY_EVAL ".sampler.max_tokens",
+     .type = KEY_INT,
+     .lo = 1,
+     .hi = 1048576,
+     .word = "task",
+     .def = "task",
+     .knob = KNOB_MAX_TOKENS,
+     .acts = "generation",
+     .doc = "New tokens at most; task: as the task says."},
+    {.path = KEY_EVAL ".sampler.stop",
+     .type = KEY_TEXTS,
+     .def = "[]",
+     .knob = KNOB_STOP,
+     .acts = "generation",
+     .doc = "Stop strings, added to the task's."},
+    {.path = KEY_EVAL ".kv",
+     .type = KEY_ENUM,
+     .def = "f16",
+     .allowed = kv_types,
+     .knob = KNOB_KV,
+     .acts = "native models",
+     .doc = "Precision in which keys and values are kept."},
+    {.path = KEY_EVAL ".context",
+     .type = KEY_INT,
+     .lo = 1,
+     .hi = 16777216,
+     .word = "model",
+     .def = "model",
+     .knob = KNOB_CONTEXT,
+     .acts = "native models",
+     .doc = "Positions a sequence may take, prompt included; model: the model's own."},
+    {.path = KEY_EVAL ".chat",
+     .type = KEY_ENUM,
+     .def = "task",
+     .allowed = chats,
+     .knob = KNOB_CHAT,
+     .acts = "prompts",
+     .doc = "task: as the task says; raw: no template; model: the model's own; or a template by "
+            "name."},
+    {.path = KEY_EVAL ".fewshot",
+     .type = KEY_INT,
+     .lo = 0,
+     .hi = 64,
+     .word = "task",
+     .def = "task",
+     .knob = KNOB_FEWSHOT,
+     .acts = "prompts",
+     .doc = "Solved examples before the question; task: as the task says."},
+    {.path = KEY_EVAL ".reuse",
+     .type = KEY_MAP,
+     .acts = "decode steps of native models",
      .doc = "Layer reuse: some layers are computed only every k-th decode step."},
-    {.path = KEY_EVAL ".reuse.k", .type = KEY_INT, .lo = 1, .hi = 1024, .def = "1", .knob = KNOB_REUSE_K,
-     .acts = "reuse", .doc = "Step t computes every layer when t mod k = 0; 1 is off."},
-    {.path = KEY_EVAL ".reuse.subset", .type = KEY_SUBSET, .allowed = subsets, .knob = KNOB_REUSE_SUBSET,
-     .acts = "reuse.k > 1", .doc = "The layers that are reused. Needed when k > 1. `first` never holds layer 0."},
-    {.path = KEY_EVAL ".reuse.size", .type = KEY_INT, .lo = 1, .hi = 1024, .def = "12", .knob = KNOB_REUSE_SIZE,
-     .acts = "reuse.k > 1 with a subset by name", .doc = "Layers in the subset, at most all but one of the model's."},
-    {.path = KEY_EVAL ".reuse.mode", .type = KEY_ENUM, .def = "delta", .allowed = modes, .knob = KNOB_REUSE_MODE,
-     .acts = "reuse.k > 1", .doc = "delta: add what the layer added at the last refresh; skip: pass by; output: return the stored output."},
-    {.path = KEY_EVAL ".reuse.kv", .type = KEY_ENUM, .def = "project", .allowed = reuse_kvs, .knob = KNOB_REUSE_KV,
-     .acts = "reuse.k > 1", .doc = "Keys and values of a reused layer: project them from its input, or copy the last refresh's."},
-    {.path = KEY_EVAL ".grid", .type = KEY_GRID, .acts = "cells",
+    {.path = KEY_EVAL ".reuse.k",
+     .type = KEY_INT,
+     .lo = 1,
+     .hi = 1024,
+     .def = "1",
+     .knob = KNOB_REUSE_K,
+     .acts = "reuse",
+     .doc = "Step t computes every layer when t mod k = 0; 1 is off."},
+    {.path = KEY_EVAL ".reuse.subset",
+     .type = KEY_SUBSET,
+     .allowed = subsets,
+     .knob = KNOB_REUSE_SUBSET,
+     .acts = "reuse.k > 1",
+     .doc = "The layers that are reused. Needed when k > 1. `first` never holds layer 0."},
+    {.path = KEY_EVAL ".reuse.size",
+     .type = KEY_INT,
+     .lo = 1,
+     .hi = 1024,
+     .def = "12",
+     .knob = KNOB_REUSE_SIZE,
+     .acts = "reuse.k > 1 with a subset by name",
+     .doc = "Layers in the subset, at most all but one of the model's."},
+    {.path = KEY_EVAL ".reuse.mode",
+     .type = KEY_ENUM,
+     .def = "delta",
+     .allowed = modes,
+     .knob = KNOB_REUSE_MODE,
+     .acts = "reuse.k > 1",
+     .doc = "delta: add what the layer added at the last refresh; skip: pass by; output: return "
+            "the stored output."},
+    {.path = KEY_EVAL ".reuse.kv",
+     .type = KEY_ENUM,
+     .def = "project",
+     .allowed = reuse_kvs,
+     .knob = KNOB_REUSE_KV,
+     .acts = "reuse.k > 1",
+     .doc = "Keys and values of a reused layer: project them from its input, or copy the last "
+            "refresh's."},
+    {.path = KEY_EVAL ".grid",
+     .type = KEY_GRID,
+     .acts = "cells",
      .doc = "Settings by dotted path, each with a list of values: every combination is a cell."},
-    {.path = KEY_EVAL ".exclude", .type = KEY_CELLS, .acts = "cells",
-     .doc = "Cells of the grid to leave out: a map matches where every axis it names has the value, or one of the list's."},
-    {.path = KEY_EVAL ".include", .type = KEY_CELLS, .acts = "cells",
+    {.path = KEY_EVAL ".exclude",
+     .type = KEY_CELLS,
+     .acts = "cells",
+     .doc = "Cells of the grid to leave out: a map matches where every axis it names has the "
+            "value, or one of the list's."},
+    {.path = KEY_EVAL ".include",
+     .type = KEY_CELLS,
+     .acts = "cells",
      .doc = "Cells beside the grid's, each a map of settings by dotted path."},
 
-    {.path = "resources", .type = KEY_MAP, .acts = "this host", .doc = "What the run may use here; no result depends on it."},
-    {.path = "resources.workers", .type = KEY_INT, .lo = 0, .hi = 1024, .word = "auto", .def = "auto", .acts = "this host",
+    {.path = "resources",
+     .type = KEY_MAP,
+     .acts = "this host",
+     .doc = "What the run may use here; no result depends on it."},
+    {.path = "resources.workers",
+     .type = KEY_INT,
+     .lo = 0,
+     .hi = 1024,
+     .word = "auto",
+     .def = "auto",
+     .acts = "this host",
      .doc = "Local worker processes; 0 when all workers come from elsewhere."},
-    {.path = "resources.testers", .type = KEY_INT, .lo = 0, .hi = 1024, .word = "auto", .def = "auto", .acts = "this host",
+    {.path = "resources.testers",
+     .type = KEY_INT,
+     .lo = 0,
+     .hi = 1024,
+     .word = "auto",
+     .def = "auto",
+     .acts = "this host",
      .doc = "Local tester processes."},
-    {.path = "resources.threads", .type = KEY_INT, .lo = 1, .hi = 1024, .word = "auto", .def = "auto", .acts = "each worker",
+    {.path = "resources.threads",
+     .type = KEY_INT,
+     .lo = 1,
+     .hi = 1024,
+     .word = "auto",
+     .def = "auto",
+     .acts = "each worker",
      .doc = "Threads per worker."},
-    {.path = "resources.memory", .type = KEY_SIZE, .lo = 1048576, .hi = 65536 * GIB, .word = "auto", .def = "auto", .acts = "each worker",
+    {.path = "resources.memory",
+     .type = KEY_SIZE,
+     .lo = 1048576,
+     .hi = 65536 * GIB,
+     .word = "auto",
+     .def = "auto",
+     .acts = "each worker",
      .doc = "Private memory of a worker; mapped weights do not count."},
-    {.path = "resources.host_memory", .type = KEY_SIZE, .lo = 1048576, .hi = 65536 * GIB, .word = "auto", .def = "auto", .acts = "this host",
+    {.path = "resources.host_memory",
+     .type = KEY_SIZE,
+     .lo = 1048576,
+     .hi = 65536 * GIB,
+     .word = "auto",
+     .def = "auto",
+     .acts = "this host",
      .doc = "Mapped models, all workers and all testers of this host together."},
-    {.path = "resources.batch", .type = KEY_INT, .lo = 1, .hi = 65536, .word = "auto", .def = "auto", .acts = "each worker",
+    {.path = "resources.batch",
+     .type = KEY_INT,
+     .lo = 1,
+     .hi = 65536,
+     .word = "auto",
+     .def = "auto",
+     .acts = "each worker",
      .doc = "Sequences that run side by side at most."},
 };
-/* clang-format on */
 const uint32_t n_recipe_keys = sizeof recipe_keys / sizeof recipe_keys[0];
 
 /* Names that later versions will give a meaning: refused as such, never skipped. */
@@ -201,247 +385,4 @@ uint32_t key_children(const char *path, const char **names, uint32_t max)
             names[count++] = p;
     }
     return count;
-}
-
-/* ---- one value against one key ---- */
-
-static void write_limit(struct px_buf *out, const struct key *key, double v)
-{
-    char size[32];
-    if (key->type == KEY_SIZE) {
-        px_format_size((int64_t)v, size);
-        px_buf_str(out, size);
-    } else if (key->type == KEY_INT) {
-        px_buf_printf(out, "%lld", (long long)v);
-    } else {
-        px_buf_printf(out, "%g", v);
-    }
-}
-
-static void write_range(struct px_buf *out, const struct key *key, const char *what)
-{
-    px_buf_printf(out, "%s %s ", what, key->lo_open ? "above" : "from");
-    write_limit(out, key, key->lo);
-    px_buf_str(out, key->lo_open ? " up to " : " to ");
-    write_limit(out, key, key->hi);
-    if (key->word)
-        px_buf_printf(out, ", or %s", key->word);
-}
-
-static void write_names(struct px_buf *out, const char *const *names)
-{
-    for (size_t i = 0; names[i]; i++)
-        px_buf_printf(out, "%s%s", i ? ", " : "", names[i]);
-}
-
-void key_write_allowed(const struct key *key, struct px_buf *out)
-{
-    switch (key->type) {
-    case KEY_MAP:
-    case KEY_NAMED:
-        px_buf_str(out, "a map");
-        break;
-    case KEY_STAGES:
-        px_buf_str(out, "a list of stages");
-        break;
-    case KEY_NAME:
-        px_buf_str(out, "a name of letters, digits, '_', '-' and '.'");
-        break;
-    case KEY_TEXT:
-        px_buf_str(out, "a text");
-        break;
-    case KEY_NAMES:
-    case KEY_TEXTS:
-        px_buf_str(out, "a list of texts");
-        break;
-    case KEY_INT:
-        write_range(out, key, "an integer");
-        break;
-    case KEY_NUMBER:
-        write_range(out, key, "a number");
-        break;
-    case KEY_SIZE:
-        write_range(out, key, "a size such as 6GiB");
-        break;
-    case KEY_ENUM:
-        px_buf_str(out, "one of ");
-        write_names(out, key->allowed);
-        break;
-    case KEY_SUBSET:
-        write_names(out, key->allowed);
-        px_buf_str(out, " or a list of layer indices");
-        break;
-    case KEY_GRID:
-        px_buf_str(out, "a map of settings with lists of values");
-        break;
-    case KEY_CELLS:
-        px_buf_str(out, "a list of maps");
-        break;
-    }
-}
-
-static bool say(char *why, size_t n, const char *what)
-{
-    snprintf(why, n, "%s", what);
-    return false;
-}
-
-static bool is_word(const struct key *key, const struct yaml_node *node)
-{
-    return key->word && strcmp(node->text, key->word) == 0;
-}
-
-static bool check_number(const struct key *key, const struct yaml_node *node, char *why, size_t n)
-{
-    double v;
-    int64_t i;
-    char text[48];
-    snprintf(text, sizeof text, "%s", node->text);
-    if (is_word(key, node))
-        return true;
-    if (key->type == KEY_INT ? !yaml_int(node, &i) : !yaml_double(node, &v)) {
-        snprintf(why, n, "'%s' is not %s%s", text, key->type == KEY_INT ? "an integer" : "a number",
-                 node->quoted ? " (it is a text in quotes)" : "");
-        return false;
-    }
-    if (key->type == KEY_INT)
-        v = (double)i;
-    if (v < key->lo || v > key->hi || (key->lo_open && v <= key->lo)) {
-        snprintf(why, n, "%s is out of range", text);
-        return false;
-    }
-    return true;
-}
-
-static bool check_size(const struct key *key, const struct yaml_node *node, char *why, size_t n)
-{
-    int64_t bytes;
-    if (is_word(key, node))
-        return true;
-    struct px_err err;
-    if (px_parse_size(node->text, &bytes, &err) != 0)
-        return say(why, n, err.text);
-    if ((double)bytes >= key->lo && (double)bytes <= key->hi)
-        return true;
-    snprintf(why, n, "%.40s is out of range", node->text);
-    return false;
-}
-
-static bool check_name(const char *s, char *why, size_t n)
-{
-    size_t ok = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.");
-    if (s[ok] == '\0' && ok > 0 && ok <= 64)
-        return true;
-    snprintf(why, n, "'%.40s' is not a name%s", s, ok > 64 ? " (longer than 64 characters)" : "");
-    return false;
-}
-
-static bool check_texts(const struct key *key, const struct yaml_node *node, char *why, size_t n)
-{
-    if (node->kind != YAML_LIST)
-        return say(why, n, "is not a list");
-    if (node->n == 0 && key->type == KEY_NAMES)
-        return say(why, n, "an empty list");
-    size_t most = key->type == KEY_TEXTS ? MAX_STOPS : MAX_NAMES;
-    size_t longest = key->type == KEY_TEXTS ? MAX_STOP_BYTES : MAX_NAME_BYTES;
-    if (node->n > most) {
-        snprintf(why, n, "a list of %zu entries, more than %zu", node->n, most);
-        return false;
-    }
-    for (size_t i = 0; i < node->n; i++) {
-        const struct yaml_node *item = node->items[i];
-        if (item->kind != YAML_SCALAR || item->n_text == 0 || strlen(item->text) != item->n_text) {
-            snprintf(why, n, "entry %zu is not a text", i);
-            return false;
-        }
-        if (item->n_text > longest) {
-            snprintf(why, n, "entry %zu is longer than %zu bytes", i, longest);
-            return false;
-        }
-        for (size_t j = 0; j < i; j++) {
-            if (strcmp(item->text, node->items[j]->text) == 0) {
-                snprintf(why, n, "'%.60s' stands twice in the list", item->text);
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
-static bool check_layers(const struct yaml_node *node, char *why, size_t n)
-{
-    if (node->n > 1024)
-        return say(why, n, "a list of more than 1024 layers");
-    for (size_t i = 0; i < node->n; i++) {
-        int64_t v, w;
-        if (!yaml_int(node->items[i], &v) || v < 0 || v > 65535) {
-            snprintf(why, n, "entry %zu is not a layer index from 0 to 65535", i);
-            return false;
-        }
-        for (size_t j = 0; j < i; j++) {
-            if (yaml_int(node->items[j], &w) && v == w) {
-                snprintf(why, n, "layer %lld stands twice in the list", (long long)v);
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
-static bool check_enum(const struct key *key, const struct yaml_node *node, char *why, size_t n)
-{
-    for (size_t i = 0; key->allowed[i]; i++) {
-        if (strcmp(node->text, key->allowed[i]) == 0)
-            return true;
-    }
-    if (key_is_later(key->path, node->text))
-        snprintf(why, n, "'%.40s' is not supported by this version", node->text);
-    else
-        snprintf(why, n, "'%.40s' is not a value of this key", node->text);
-    return false;
-}
-
-static bool check_scalar(const struct key *key, const struct yaml_node *node, char *why, size_t n)
-{
-    if (node->kind != YAML_SCALAR)
-        return say(why, n, node->kind == YAML_LIST ? "is a list" : "is a map");
-    if (node->n_text == 0 || yaml_is_null(node))
-        return say(why, n, "has no value");
-    if (strlen(node->text) != node->n_text)
-        return say(why, n, "holds a NUL character");
-    switch ((int)key->type) {
-    case KEY_NAME:
-        return check_name(node->text, why, n);
-    case KEY_TEXT:
-        return true;
-    case KEY_SIZE:
-        return check_size(key, node, why, n);
-    case KEY_ENUM:
-    case KEY_SUBSET:
-        return check_enum(key, node, why, n);
-    default:
-        return check_number(key, node, why, n);
-    }
-}
-
-bool key_check(const struct key *key, const struct yaml_node *node, char *why, size_t n)
-{
-    switch (key->type) {
-    case KEY_MAP:
-    case KEY_NAMED:
-    case KEY_GRID:
-        return node->kind == YAML_MAP || say(why, n, "is not a map");
-    case KEY_STAGES:
-    case KEY_CELLS:
-        return node->kind == YAML_LIST || say(why, n, "is not a list");
-    case KEY_NAMES:
-    case KEY_TEXTS:
-        return check_texts(key, node, why, n);
-    case KEY_SUBSET:
-        if (node->kind == YAML_LIST)
-            return check_layers(node, why, n);
-        return check_scalar(key, node, why, n);
-    default:
-        return check_scalar(key, node, why, n);
-    }
 }

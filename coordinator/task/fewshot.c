@@ -76,12 +76,19 @@ static void fill_table(const struct fewshot_draw *d, struct fewshot_table *t, ui
     }
 }
 
-int fewshot_pick(const struct fewshot_draw *d, struct fewshot_table *table, uint32_t i,
-                 const char *id, uint32_t n, uint32_t *out, struct px_err *err)
+int fewshot_check(const struct fewshot_draw *d, uint32_t n, struct px_err *err)
 {
     if (n > FEWSHOT_MAX || n > d->n_pool - (d->own_rows && d->n_pool > 0))
         return px_fail(err, PX_EINPUT, "%u shots, but there are only %u rows to draw them from%s",
                        n, d->n_pool, d->own_rows ? ", the problem among them" : "");
+    return 0;
+}
+
+int fewshot_pick(const struct fewshot_draw *d, struct fewshot_table *table, uint32_t i,
+                 const char *id, uint32_t n, uint32_t *out, struct px_err *err)
+{
+    if (fewshot_check(d, n, err) != 0)
+        return -1;
     if (n == 0)
         return 0;
     if (d->selection == FEWSHOT_RANDOM) {

@@ -26,6 +26,8 @@ struct fewshot_table {
     uint32_t *rows;
 };
 
+/* Are there n rows to draw for a problem? */
+int fewshot_check(const struct fewshot_draw *d, uint32_t n, struct px_err *err) PX_MUST_CHECK;
 /* n different rows for problem i (its id keys the random draw), never the problem itself. */
 int fewshot_pick(const struct fewshot_draw *d, struct fewshot_table *table, uint32_t i,
                  const char *id, uint32_t n, uint32_t *out, struct px_err *err) PX_MUST_CHECK;

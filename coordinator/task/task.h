@@ -2,7 +2,8 @@
  *
  * A task is a YAML file (recipes/tasks/<name>.yaml or a path). docs/tasks.md describes the keys.
  * Problems are read once, checked against the file's SHA-256 and row count, and kept in memory as
- * JSON objects. Immutable after loading. */
+ * the file's text, parsed when one is asked for. Immutable after loading, except for a table of
+ * draws that task_render fills for `selection: lm-eval`: one thread at a time. */
 #ifndef COORDINATOR_TASK_H
 #define COORDINATOR_TASK_H
 
@@ -67,6 +68,10 @@ struct task_prompt {
 int task_render(const struct task *t, uint32_t i, int32_t fewshot, bool chat,
                 struct task_prompt *out, struct px_err *err) PX_MUST_CHECK;
 void task_prompt_clear(struct task_prompt *p);
+
+/* Can this many shots be made (-1: the task's own number)? For refusing a recipe's `fewshot` before
+ * a run begins; task_render fails in the same cases. */
+int task_check_fewshot(const struct task *t, int32_t fewshot, struct px_err *err) PX_MUST_CHECK;
 
 /* The reference solution as a completion (scorers are tested on it), or NULL. Owned. */
 char *task_reference(const struct task *t, uint32_t i);

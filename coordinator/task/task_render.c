@@ -57,98 +57,6 @@ static int render(const struct template *t, const char *key, const struct source
     return 0;
 }
 
-/* ---- choices ---- */
-
-void task_choices_clear(struct task_choices *c)
-{
-    for (uint32_t i = 0; i < c->n; i++)
-        free(c->texts[i]);
-    free(c->texts);
-    *c = (struct task_choices){0};
-}
-
-static int choice_values(const struct task *t, const struct template_row *row, struct arena *a,
-                         struct value *out, struct px_err *err)
-{
-    if (!t->choices_are_list) {
-        if (template_value(t->choices[0], row, a, out, err) != 0)
-            return -1;
-        if (out->kind != VALUE_LIST)
-            return px_fail(err, PX_EINPUT, "choices are %s, expected a list", value_kind_name(out));
-        return 0;
-    }
-    *out = (struct value){.kind = VALUE_LIST, .n = t->n_choices};
-    out->items = arena_alloc(a, t->n_choices * sizeof *out->items);
-    for (uint32_t i = 0; i < t->n_choices; i++) {
-        if (template_value(t->choices[i], row, a, &out->items[i], err) != 0)
-            return -1;
-    }
-    return 0;
-}
-
-static int copy_choices(const struct value *list, struct task_choices *out, struct px_err *err)
-{
-    if (list->n < 2 || list->n > 1000)
-        return px_fail(err, PX_EINPUT, "%zu choices, expected 2 to 1000", list->n);
-    out->texts = px_xcalloc(list->n, sizeof *out->texts);
-    for (size_t i = 0; i < list->n; i++) {
-        struct px_buf b;
-        px_buf_init(&b, MAX_PROMPT);
-        px_buf_put(&b, "", 0);
-        int rc = value_write_text(&list->items[i], &b, err);
-        if (rc == 0 && (b.len == 0 || memchr(b.data, '\0', b.len)))
-            rc = px_fail(err, PX_EINPUT, "choice %zu is empty or holds a NUL character", i);
-        if (rc != 0) {
-            px_buf_clear(&b);
-            return -1;
-        }
-        out->texts[out->n++] = px_buf_steal(&b, NULL);
-    }
-    return 0;
-}
-
-/* An index, or the text of a choice; digits may be either, but not both at once. */
-static int find_gold(const struct value *gold, struct task_choices *c, struct px_err *err)
-{
-    int64_t index = -1;
-    if (gold->kind == VALUE_INT && !gold->text)
-        index = gold->integer;
-    for (uint32_t i = 0; gold->kind == VALUE_TEXT && i < c->n; i++) {
-        if (strlen(c->texts[i]) == gold->n && memcmp(c->texts[i], gold->text, gold->n) == 0) {
-            index = i;
-            break;
-        }
-    }
-    bool digit =
-        gold->kind == VALUE_TEXT && gold->n == 1 && gold->text[0] >= '0' && gold->text[0] <= '9';
-    if (digit && index >= 0 && index != gold->text[0] - '0')
-        return px_fail(err, PX_EINPUT,
-                       "gold '%c' is the text of choice %lld and the index of another; write it "
-                       "as an integer (| int)",
-                       gold->text[0], (long long)index);
-    if (digit && index < 0)
-        index = gold->text[0] - '0';
-    if (index < 0 || index >= (int64_t)c->n)
-        return px_fail(err, PX_EINPUT,
-                       "gold is neither an index from 0 to %u nor the text of a choice", c->n - 1);
-    c->gold = (uint32_t)index;
-    return 0;
-}
-
-int task_choices_of(const struct task *t, const struct template_row *row, struct arena *a,
-                    struct task_choices *out, struct px_err *err)
-{
-    struct value list, gold;
-    struct task_choices c = {0};
-    if (choice_values(t, row, a, &list, err) != 0 || copy_choices(&list, &c, err) != 0 ||
-        template_value(t->gold, row, a, &gold, err) != 0 || find_gold(&gold, &c, err) != 0) {
-        task_choices_clear(&c);
-        return -1;
-    }
-    *out = c;
-    return 0;
-}
-
 static int choices(const struct task *t, const struct source *s, struct arena *a,
                    struct task_choices *out, struct px_err *err)
 {
@@ -215,30 +123,35 @@ static void clear_shots(struct shot *shots, uint32_t n)
     free(shots);
 }
 
-static int pick_shots(const struct task *t, uint32_t i, uint32_t n, uint32_t *rows,
-                      struct px_err *err)
+static struct fewshot_draw draw_of(const struct task *t)
 {
-    if (n == 0)
-        return 0;
-    if (!t->has_fewshot && t->request == TASK_GENERATE)
+    return (struct fewshot_draw){.selection = t->selection,
+                                 .seed = t->fewshot_seed,
+                                 .task = t->name,
+                                 .n_pool = rows_count(t->pool ? t->pool : t->rows),
+                                 .n_problems = rows_count(t->rows),
+                                 .own_rows = !t->pool};
+}
+
+int task_check_fewshot(const struct task *t, int32_t fewshot, struct px_err *err)
+{
+    struct fewshot_draw d = draw_of(t);
+    uint32_t n = (uint32_t)(fewshot < 0 ? t->fewshot : fewshot);
+    if (n > 0 && !t->has_fewshot && t->request == TASK_GENERATE)
         return px_fail(err, PX_EINPUT,
                        "%u shots are asked for, but the task file does not say how to make them "
                        "(fewshot)",
                        n);
-    struct fewshot_draw d = {.selection = t->selection,
-                             .seed = t->fewshot_seed,
-                             .task = t->name,
-                             .n_pool = rows_count(t->pool ? t->pool : t->rows),
-                             .n_problems = rows_count(t->rows),
-                             .own_rows = !t->pool};
-    return fewshot_pick(&d, t->shots, i, t->ids[i], n, rows, err);
+    return fewshot_check(&d, n, err);
 }
 
 static int make_shots(const struct task *t, uint32_t i, uint32_t n, bool chat, struct arena *a,
                       struct shot **out, struct px_err *err)
 {
     uint32_t rows[FEWSHOT_MAX];
-    if (pick_shots(t, i, n, rows, err) != 0)
+    struct fewshot_draw d = draw_of(t);
+    if (task_check_fewshot(t, (int32_t)n, err) != 0 ||
+        fewshot_pick(&d, t->shots, i, t->ids[i], n, rows, err) != 0)
         return -1;
     struct shot *shots = px_xcalloc(n, sizeof *shots);
     for (uint32_t k = 0; k < n; k++) {

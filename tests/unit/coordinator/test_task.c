@@ -290,10 +290,14 @@ static void shots_that_cannot_be_made_are_an_error(void **state)
     struct px_err err;
     struct task_prompt p;
     struct task *t = good(GENERATE);
+    assert_int_equal(task_check_fewshot(t, -1, &err), 0);
+    assert_int_equal(task_check_fewshot(t, 1, &err), -1);
     assert_int_equal(task_render(t, 0, 1, false, &p, &err), -1);
     assert_non_null(strstr(err.text, "does not say how to make them (fewshot)"));
     task_free(&t);
     t = good(CHOICE);
+    assert_int_equal(task_check_fewshot(t, 2, &err), 0);
+    assert_int_equal(task_check_fewshot(t, 3, &err), -1);
     assert_int_equal(task_render(t, 0, 3, false, &p, &err), -1);
     assert_non_null(strstr(err.text, "3 shots, but there are only 3 rows"));
     task_free(&t);

@@ -213,13 +213,15 @@ static void depth_and_work_are_bounded(void **state)
     memset(text + 3, '-', 200);
     memcpy(text + 203, "1 }}", 5);
     refuses(text, "more than 32 levels of nesting");
-    char loops[4096] = "";
+    struct px_buf loops;
+    px_buf_init(&loops, 4096);
     for (int i = 0; i < 20; i++)
-        strcat(loops, "{% for a in [1,2,3,4,5,6,7,8,9,0] %}");
-    strcat(loops, "x");
+        px_buf_str(&loops, "{% for a in [1,2,3,4,5,6,7,8,9,0] %}");
+    px_buf_str(&loops, "x");
     for (int i = 0; i < 20; i++)
-        strcat(loops, "{% endfor %}");
-    refuses(loops, "more than a million steps");
+        px_buf_str(&loops, "{% endfor %}");
+    refuses((char *)loops.data, "more than a million steps");
+    px_buf_clear(&loops);
 }
 
 static void json_values_are_strict(void **state)
