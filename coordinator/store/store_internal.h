@@ -35,7 +35,7 @@ struct store_batch {
     struct store_batch *next;
     uint64_t tag;
     bool internal;   /* nobody wants its tag */
-    bool *committed; /* store_commit waits for it */
+    uint64_t ticket; /* store_commit waits for it; 0: nobody does */
 };
 
 struct key_index;
@@ -80,6 +80,7 @@ struct store {
     unsigned n_readers;
     bool resizing;
     uint64_t commits, batches;
+    uint64_t tickets, tickets_committed; /* given out in order, committed in order */
 
     /* the writer thread's own */
     uint64_t last_sequence; /* committed */

@@ -80,8 +80,8 @@ static void settle(struct store *s, struct store_batch *group, int rc, const str
         s->commits++;
         for (struct store_batch *b = group; b; b = b->next) {
             s->batches += !b->internal;
-            if (b->committed) {
-                *b->committed = true;
+            if (b->ticket) {
+                s->tickets_committed = b->ticket;
             } else if (!b->internal) {
                 PX_GROW(s->tags, s->n_tags, s->cap_tags);
                 s->tags[s->n_tags++] = b->tag;
@@ -206,12 +206,14 @@ int store_reap(struct store *s, uint64_t *tags, int max, struct px_err *err)
 int store_commit(struct store *s, struct store_batch *b, struct px_err *err)
 {
     px_assert(s->mode == STORE_WRITE);
-    bool committed = false;
-    b->committed = &committed;
+    pthread_mutex_lock(&s->lock);
+    uint64_t ticket = b->ticket = ++s->tickets;
+    pthread_mutex_unlock(&s->lock);
     store_enqueue(s, b);
     pthread_mutex_lock(&s->lock);
-    while (!committed && !s->failed)
+    while (s->tickets_committed < ticket && !s->failed)
         pthread_cond_wait(&s->settled, &s->lock);
+    bool committed = s->tickets_committed >= ticket;
     if (!committed && err)
         *err = s->failure;
     pthread_mutex_unlock(&s->lock);
