@@ -67,7 +67,8 @@ for kind, check in CHECKS.items():
     data = open("recipes/data/%s.jsonl" % name, "rb").read()
     task = open("recipes/tasks/%s.yaml" % name).read()
     rows = [json.loads(line) for line in data.decode().splitlines()]
-    expect("sha256: %s\n" % hashlib.sha256(data).hexdigest() in task, name, "digest in the task file")
+    digest = hashlib.sha256(data).hexdigest()
+    expect("sha256: %s\n" % digest in task, name, "digest in the task file")
     expect("rows: %d\n" % len(rows) in task, name, "rows in the task file")
     prompts = [r["prompt"] if kind == "code" else "Question: %s\nAnswer:" % r["question"]
                for r in rows]

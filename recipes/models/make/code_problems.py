@@ -85,7 +85,8 @@ def int_pipeline(rng, n):
     a, b, c = rng.sample(INTS, 3)
     start = rng.choice([
         ("take {a} plus {b}", "r = {a} + {b}"), ("take {a} minus {b}", "r = {a} - {b}"),
-        ("take {a} times {b}", "r = {a} * {b}"), ("take the larger of {a} and {b}", "r = max({a}, {b})"),
+        ("take {a} times {b}", "r = {a} * {b}"),
+        ("take the larger of {a} and {b}", "r = max({a}, {b})"),
         ("take the smaller of {a} and {b}", "r = min({a}, {b})")])
     start = tuple(t.format(a=a, b=b) for t in start)
     doc, body = _pipeline(rng, start, INT_STEPS, [("return it", "return r")], [a, b, c], n)

@@ -6,7 +6,6 @@ reference BLAS that Debian installs by default.
 """
 import math
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -248,4 +247,4 @@ def load(path):
                       ("attention.layer_norm_rms_epsilon", "eps")):
         s[name] = keys["qwen3." + key]
     merges = [tuple(m.split(" ")) for m in keys["tokenizer.ggml.merges"]]
-    return Net({n: torch.from_numpy(np.ascontiguousarray(a)) for n, a in tensors.items()}, s), merges
+    return Net({n: torch.from_numpy(a) for n, a in tensors.items()}, s), merges
