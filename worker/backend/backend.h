@@ -16,13 +16,13 @@ struct backend_config {
     int64_t memory_budget; /* bytes for private allocations (KV pages, activations) */
     int64_t host_memory;   /* bytes for mapped models and private memory together; 0: no limit */
     uint32_t threads;
-    uint32_t max_rows;       /* rows in a batch at most; 0: the backend's default */
-    const char *isa;         /* "auto", "scalar", "avx2", "avx512" */
+    uint32_t max_rows; /* rows in a batch at most; 0: the backend's default */
+    const char *isa;   /* "auto", "scalar", "avx2", "avx512" */
 };
 
 struct backend_done {
     uint64_t ticket;
-    bool failed;                  /* err is set, completion is empty */
+    bool failed; /* err is set, completion is empty */
     bool retryable;
     struct px_err err;
     struct completion completion; /* owned by the receiver (completion_clear) */
@@ -36,7 +36,7 @@ struct backend {
     /* Takes a row. job and unit are borrowed until the ticket comes back from step().
      * Fails at once for what can never run here (model missing, larger than the budget). */
     int (*submit)(void *self, const struct job *job, const struct unit *unit, uint64_t ticket,
-                  struct px_err *err) PX_MUST_CHECK;
+                  struct px_err *err);
     /* Advances every row by at most a slice of work (aim: under 200 ms); fills at most max of
      * `done`, returns how many; -1 when the backend itself is broken. */
     int (*step)(void *self, struct backend_done *done, int max, struct px_err *err);
