@@ -59,7 +59,7 @@ static void pick_first(const struct fewshot_draw *d, uint32_t i, uint32_t n, uin
  * the problem itself, or else the last one, is dropped. */
 static void fill_table(const struct fewshot_draw *d, struct fewshot_table *t, uint32_t n)
 {
-    struct python_random r;
+    struct python_random r = {0};
     uint32_t drawn[FEWSHOT_MAX + 1];
     uint32_t n_drawn = n + d->own_rows;
     free(t->rows);

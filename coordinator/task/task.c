@@ -20,9 +20,9 @@ void task_free(struct task **tp)
     struct task *t = *tp;
     if (!t)
         return;
-    struct template **const templates[] = {&t->id,          &t->head,        &t->prompt,
-                                           &t->chat_prompt, &t->prefix,      &t->gold,
-                                           &t->reference,   &t->shot_prompt, &t->shot_target};
+    struct text_template **const templates[] = {&t->id,          &t->head,        &t->prompt,
+                                                &t->chat_prompt, &t->prefix,      &t->gold,
+                                                &t->reference,   &t->shot_prompt, &t->shot_target};
     for (size_t i = 0; i < sizeof templates / sizeof templates[0]; i++)
         template_free(templates[i]);
     for (uint32_t i = 0; i < t->n_choices; i++)

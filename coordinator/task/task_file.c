@@ -195,7 +195,7 @@ static void read_name(struct task *t, const struct task_map *m)
 {
     t->name = task_map_text(m, "task", true);
     const char *ok = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
-    if (t->name && (strspn(t->name, ok) != strlen(t->name) || strlen(t->name) > 64))
+    if (t->name && (!*t->name || strspn(t->name, ok) != strlen(t->name) || strlen(t->name) > 64))
         task_map_finding(m, "task", "is not a name of letters, digits, '_', '-' and '.'");
     if (!t->name)
         t->name = px_xstrdup("");
@@ -243,6 +243,8 @@ void task_read(struct task *t, const struct yaml_node *root, struct findings *f,
         t->stops = task_map_texts(&m, "stop", &t->n_stops);
     }
     t->headline = task_map_text(&m, "headline", true);
+    if (t->headline && !*t->headline)
+        task_map_finding(&m, "headline", "is not the name of a metric");
     t->chance = read_chance(&m);
     struct task_map fewshot = task_map_map(&m, "fewshot", "fewshot.", false);
     read_fewshot(t, &fewshot, pool, samples);

@@ -12,7 +12,7 @@
 struct field {
     char *name; /* in a map; NULL in a list */
     enum { FIELD_TEMPLATE, FIELD_LITERAL, FIELD_LIST, FIELD_MAP } kind;
-    struct template *template;
+    struct text_template *tmpl;
     char *literal; /* JSON: numbers and booleans written without quotes */
     struct field *kids;
     uint32_t n;
@@ -29,8 +29,8 @@ struct task {
     char **stops;
     uint32_t n_stops;
     char *target_delimiter;
-    struct template *id, *head, *prompt, *chat_prompt, *prefix, *gold, *reference;
-    struct template **choices; /* one whose value is a list, or one per choice */
+    struct text_template *id, *head, *prompt, *chat_prompt, *prefix, *gold, *reference;
+    struct text_template **choices; /* one whose value is a list, or one per choice */
     uint32_t n_choices;
     bool choices_are_list; /* written as a YAML list */
 
@@ -38,7 +38,7 @@ struct task {
     int32_t fewshot;
     enum fewshot_selection selection;
     uint64_t fewshot_seed;
-    struct template *shot_prompt, *shot_target;
+    struct text_template *shot_prompt, *shot_target;
     char *shot_delimiter;
     struct rows *pool; /* NULL: the task's own rows */
     struct fewshot_table *shots;
@@ -89,7 +89,7 @@ void task_map_check(const struct task_map *m, const char *const *names);
 void task_map_finding(const struct task_map *m, const char *key, const char *what);
 /* Owned, NULL when absent or wrong. */
 char *task_map_text(const struct task_map *m, const char *key, bool required);
-struct template *task_map_template(const struct task_map *m, const char *key, bool required);
+struct text_template *task_map_template(const struct task_map *m, const char *key, bool required);
 char **task_map_texts(const struct task_map *m, const char *key, uint32_t *n);
 int64_t task_map_int(const struct task_map *m, const char *key, int64_t lo, int64_t hi,
                      int64_t otherwise);
@@ -99,7 +99,8 @@ uint32_t task_map_enum(const struct task_map *m, const char *key, const char *co
 /* The map under a key; its node is NULL when absent or wrong. `path` is "key.". */
 struct task_map task_map_map(const struct task_map *m, const char *key, const char *path,
                              bool required);
-struct template *task_template(const struct yaml_node *node, const char *path, struct findings *f);
+struct text_template *task_template(const struct yaml_node *node, const char *path,
+                                    struct findings *f);
 /* A YAML value as JSON: plain numbers, booleans and null as such, everything else as text. */
 void task_yaml_json(const struct yaml_node *node, struct px_buf *out);
 

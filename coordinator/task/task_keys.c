@@ -103,20 +103,21 @@ char *task_map_text(const struct task_map *m, const char *key, bool required)
     return px_xstrdup(n->text);
 }
 
-struct template *task_template(const struct yaml_node *node, const char *path, struct findings *f)
+struct text_template *task_template(const struct yaml_node *node, const char *path,
+                                    struct findings *f)
 {
     struct px_err err;
     if (!is_text(node)) {
         findings_add(f, node, path, "is not a template");
         return NULL;
     }
-    struct template *t = template_parse(node->text, node->n_text, &err);
-    if (!t)
+    struct text_template *parsed = template_parse(node->text, node->n_text, &err);
+    if (parsed == NULL)
         findings_add(f, node, path, "%s", err.text);
-    return t;
+    return parsed;
 }
 
-struct template *task_map_template(const struct task_map *m, const char *key, bool required)
+struct text_template *task_map_template(const struct task_map *m, const char *key, bool required)
 {
     char path[CHECK_PATH];
     const struct yaml_node *n = find(m, key, required);

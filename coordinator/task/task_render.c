@@ -35,7 +35,7 @@ static int wrap(struct px_err *err, const char *key, const struct source *s,
 }
 
 /* A text without NUL characters; owned. NULL template: "". */
-static int render(const struct template *t, const char *key, const struct source *s,
+static int render(const struct text_template *t, const char *key, const struct source *s,
                   struct arena *a, char **out, struct px_err *err)
 {
     struct px_buf b;
@@ -95,7 +95,7 @@ static int shot_answer(const struct task *t, const struct source *s, struct aren
     return 0;
 }
 
-static const struct template *question_template(const struct task *t, bool chat)
+static const struct text_template *question_template(const struct task *t, bool chat)
 {
     return chat && t->chat_prompt ? t->chat_prompt : t->prompt;
 }
@@ -105,7 +105,7 @@ static int make_shot(const struct task *t, uint32_t row, bool chat, struct arena
 {
     struct source s;
     open_source(&s, t->pool ? t->pool : t->rows, row, a);
-    const struct template *q = t->shot_prompt ? t->shot_prompt : question_template(t, chat);
+    const struct text_template *q = t->shot_prompt ? t->shot_prompt : question_template(t, chat);
     return render(q, "fewshot.prompt", &s, a, &out->question, err) != 0 ||
                    render(t->prefix, "prefix", &s, a, &out->prefix, err) != 0 ||
                    shot_answer(t, &s, a, &out->answer, err) != 0
@@ -326,7 +326,7 @@ static int write_field(const struct field *f, const struct template_row *row, st
         return 0;
     }
     if (f->kind == FIELD_TEMPLATE) {
-        if (template_value(f->template, row, a, &v, err) != 0)
+        if (template_value(f->tmpl, row, a, &v, err) != 0)
             return -1;
         value_write_json(&v, out);
         return 0;

@@ -28,7 +28,7 @@ void field_clear(struct field *f)
     free(f->kids);
     free(f->name);
     free(f->literal);
-    template_free(&f->template);
+    template_free(&f->tmpl);
     *f = (struct field){0};
 }
 
@@ -54,7 +54,7 @@ static void read_field(const struct yaml_node *n, const char *path, struct findi
     }
     if (n->kind == YAML_SCALAR) {
         out->kind = FIELD_TEMPLATE;
-        out->template = task_template(n, path, fs);
+        out->tmpl = task_template(n, path, fs);
         return;
     }
     out->kind = n->kind == YAML_MAP ? FIELD_MAP : FIELD_LIST;

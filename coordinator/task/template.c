@@ -12,7 +12,8 @@
 #include "coordinator/task/template_parser.h"
 #include "proto/mem.h"
 
-int template_fail(const struct template *t, size_t at, struct px_err *err, const char *fmt, ...)
+int template_fail(const struct text_template *t, size_t at, struct px_err *err, const char *fmt,
+                  ...)
 {
     char what[600];
     size_t line = 1, column = 1;
@@ -257,9 +258,9 @@ static struct node *parse_block(struct parse *p, unsigned ends, unsigned depth)
     return block;
 }
 
-struct template *template_parse(const char *text, size_t n, struct px_err *err)
+struct text_template *template_parse(const char *text, size_t n, struct px_err *err)
 {
-    struct template *t = px_xcalloc(1, sizeof *t);
+    struct text_template *t = px_xcalloc(1, sizeof *t);
     t->arena = arena_new();
     t->text = px_xmemdup(text, n);
     t->n = n;
@@ -272,7 +273,7 @@ struct template *template_parse(const char *text, size_t n, struct px_err *err)
     return t;
 }
 
-void template_free(struct template **t)
+void template_free(struct text_template **t)
 {
     if (!*t)
         return;

@@ -8,7 +8,7 @@
 
 #include "coordinator/task/value.h"
 
-struct template;
+struct text_template;
 
 /* What a template sees: the row's fields, `row` and `row_number`. */
 struct template_row {
@@ -17,16 +17,16 @@ struct template_row {
 };
 
 /* Owned, or NULL with "line:column of the template: what". */
-struct template *template_parse(const char *text, size_t n, struct px_err *err);
-void template_free(struct template **t);
+struct text_template *template_parse(const char *text, size_t n, struct px_err *err);
+void template_free(struct text_template **t);
 
 /* The value of a template that is one {{ expression }} and nothing else, with its type; a text
  * otherwise. Lives in the arena and as long as the row's values. */
-int template_value(const struct template *t, const struct template_row *row, struct arena *a,
+int template_value(const struct text_template *t, const struct template_row *row, struct arena *a,
                    struct value *out, struct px_err *err) PX_MUST_CHECK;
 
 /* As text, appended. At most 16 MiB. */
-int template_render(const struct template *t, const struct template_row *row, struct arena *a,
+int template_render(const struct text_template *t, const struct template_row *row, struct arena *a,
                     struct px_buf *out, struct px_err *err) PX_MUST_CHECK;
 
 #endif

@@ -16,7 +16,7 @@ struct scope {
 };
 
 struct eval {
-    const struct template *t;
+    const struct text_template *t;
     const struct template_row *row;
     struct arena *arena;
     struct px_err *err;
@@ -392,7 +392,7 @@ static int run(struct eval *e, const struct node *n, const struct scope *s, stru
     }
 }
 
-int template_value(const struct template *t, const struct template_row *row, struct arena *a,
+int template_value(const struct text_template *t, const struct template_row *row, struct arena *a,
                    struct value *out, struct px_err *err)
 {
     struct eval e = {.t = t, .row = row, .arena = a, .err = err};
@@ -412,7 +412,7 @@ int template_value(const struct template *t, const struct template_row *row, str
     return rc;
 }
 
-int template_render(const struct template *t, const struct template_row *row, struct arena *a,
+int template_render(const struct text_template *t, const struct template_row *row, struct arena *a,
                     struct px_buf *out, struct px_err *err)
 {
     struct eval e = {.t = t, .row = row, .arena = a, .err = err};

@@ -89,7 +89,7 @@ static struct node *binary(struct parse *p, enum op op, size_t at, struct node *
 static struct node *parse_items(struct parse *p, struct node *to, size_t n_first, const char *close,
                                 unsigned depth)
 {
-    struct node *items[64];
+    struct node *items[64] = {0};
     size_t n = 0;
     while (!parse_take(p, close)) {
         if (n > 0 && !parse_take(p, ","))

@@ -52,8 +52,7 @@ struct node {
     size_t n;
 };
 
-struct template
-{
+struct text_template {
     struct arena *arena; /* the tree and its texts */
     char *text;
     size_t n;
@@ -75,7 +74,7 @@ const struct function *function_find(const char *name, bool as_filter);
 const char *function_names(bool filters);
 
 /* "3:7: what": the place of byte `at` in the template. Returns -1. */
-int template_fail(const struct template *t, size_t at, struct px_err *err, const char *fmt, ...)
-    PX_PRINTF(4, 5);
+int template_fail(const struct text_template *t, size_t at, struct px_err *err, const char *fmt,
+                  ...) PX_PRINTF(4, 5);
 
 #endif

@@ -8,7 +8,7 @@
 #define PARSE_DEPTH 32 /* nesting, and the length of chains such as a + b + c */
 
 struct parse {
-    struct template *t;
+    struct text_template *t;
     size_t at;
     bool strip_next;      /* the last tag ended with "-": the text after it loses its white space */
     const char *ended_by; /* the word that ended the last block */

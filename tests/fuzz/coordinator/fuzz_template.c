@@ -36,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     px_buf_init(&out, 32u << 20);
     px_assert(value_parse_json(a, json, strlen(json), &row, &err) == 0);
     struct template_row view = {.row = &row, .number = 3};
-    struct template *t = template_parse((const char *)data, size, &err);
+    struct text_template *t = template_parse((const char *)data, size, &err);
     if (t) {
         bool valid = px_utf8_valid((const char *)data, size);
         if (template_render(t, &view, a, &out, &err) == 0)

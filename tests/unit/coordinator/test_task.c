@@ -249,6 +249,8 @@ static void mistakes_in_a_task_file_are_told_at_once(void **state)
     BAD(DATA "prompt: x\nheadline: acc\nscorer: {kind: choice}\n", "scorer.kind: contradiction");
     BAD(GENERATE "stop: x\n", ":9:7: stop: is not a list of texts");
     BAD(GENERATE "prompt: y\n", ":9:1: prompt: duplicate key");
+    BAD("task: ''\ndata: {file: a.json, get: x}\nprompt: x\nheadline: ''\nscorer: {kind: none}\n",
+        ":1:7: task: is not a name", ":4:11: headline: is not the name of a metric");
     BAD("- x\n", ":1:1: a task is a map");
     BAD("task: [\n", "t.yaml:2:1: ");
 }

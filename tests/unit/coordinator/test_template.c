@@ -28,7 +28,7 @@ static int expand(const char *text, char *out, size_t n)
     px_buf_put(&b, "", 0);
     assert_int_equal(value_parse_json(a, row_json, strlen(row_json), &row, &err), 0);
     struct template_row view = {.row = &row, .number = 41};
-    struct template *t = template_parse(text, strlen(text), &err);
+    struct text_template *t = template_parse(text, strlen(text), &err);
     if (t)
         rc = template_render(t, &view, a, &b, &err);
     snprintf(out, n, "%s", rc == 0 ? (char *)b.data : err.text);
@@ -137,7 +137,7 @@ static void a_single_expression_keeps_its_type(void **state)
     struct arena *a = arena_new();
     assert_int_equal(value_parse_json(a, row_json, strlen(row_json), &row, &err), 0);
     struct template_row view = {.row = &row, .number = 0};
-    struct template *t = template_parse("{{ list }}", 10, &err);
+    struct text_template *t = template_parse("{{ list }}", 10, &err);
     assert_int_equal(template_value(t, &view, a, &v, &err), 0);
     assert_int_equal(v.kind, VALUE_LIST);
     assert_int_equal(v.n, 3);
