@@ -211,15 +211,13 @@ static struct slot *oldest(struct engine *e, enum slot_state state)
 }
 
 /* In order of arrival: a big unit is not overtaken forever by small ones. */
-static void admit(struct engine *e, int64_t now_us)
+static void admit(struct engine *e)
 {
     struct slot *s;
     while ((s = oldest(e, SLOT_WAITING)) != NULL &&
            e->pages_promised + s->n_pages <= kv_pool_pages(e->kv)) {
         e->pages_promised += s->n_pages;
         s->state = SLOT_PREFILL;
-        s->started_us = now_us;
-        s->out.queue_s = (double)(now_us - s->submitted_us) * 1e-6;
     }
 }
 
@@ -282,6 +280,10 @@ static void add_prefill(struct engine *e, struct slot *s, uint32_t cap)
     n = n < room(e, cap) ? n : room(e, cap);
     if (s->n_fed + n == u->n_prompt && e->n_logits == e->max_logits)
         n--; /* no place for its logits in this pass */
+    if (s->n_fed == 0 && n > 0) {
+        s->started_us = clk_now_us();
+        s->out.queue_s = (double)(s->started_us - s->submitted_us) * 1e-6;
+    }
     extend(e, &s->seq, s->n_fed, s->n_fed + n);
     for (uint32_t i = 0; i < n; i++)
         add_row(e, s, NULL, 0,
@@ -380,7 +382,7 @@ static void use_all_logits(struct engine *e)
 void engine_step(struct engine *e)
 {
     int64_t start = clk_now_us();
-    admit(e, start);
+    admit(e);
     build_batch(e);
     if (e->n_batch == 0)
         return;
