@@ -378,7 +378,9 @@ static void report_missing(const struct rows_spec *spec, const struct places *p,
     px_buf_str(&b, " was not found in ");
     for (uint32_t i = 0; i < p->n; i++)
         px_buf_printf(&b, "%s%s (%s)", i ? ", " : "", p->list[i].dir, p->list[i].why);
-    px_fail(err, PX_EMISSING, "%s; get it: %s; then put it into one of these directories",
+    px_fail(err, PX_EMISSING,
+            "%s; get it: %s; then put it into one of these directories, or name yours by --data or "
+            "PROCTOR_DATA",
             (char *)b.data, spec->get ? spec->get : "-");
     px_buf_clear(&b);
 }
