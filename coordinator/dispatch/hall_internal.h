@@ -114,6 +114,7 @@ struct hall {
     /* counts */
     struct hall_progress counts;
     uint64_t deaths;
+    int stillborn[2]; /* [is a worker] children that ended before they joined, in a row */
     uint64_t tokens, units;
     struct {
         int64_t at;

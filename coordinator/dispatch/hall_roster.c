@@ -17,7 +17,8 @@ enum {
     PROBE_US = 100000,     /* after a connection was cut, until it is asked for */
     CUT_GRACE_US = 500000, /* until its peer on another host is given up */
     MAIL_PER_TURN = 512,
-    MAX_CHILD_DEATHS = 16
+    MAX_CHILD_DEATHS = 16,
+    MAX_STILLBORN = 6 /* in a row, of one program */
 };
 
 /* ---- the roster ---- */
@@ -186,6 +187,8 @@ static void got_hello(struct hall *h, void *socket, const struct link_identity *
                               .heard_us = now};
     if (here && m->pid > 0 && m->pid <= INT32_MAX && local_is_mine(h->local, (pid_t)m->pid))
         p->pid = (pid_t)m->pid;
+    if (p->pid)
+        h->stillborn[(p->roles & ROLE_SCORE) == 0] = 0;
     px_buf_init(&p->acks, (size_t)WIRE_MAX_UNITS * PX_DIGEST_SIZE);
     struct wire_msg w = {
         .kind = WIRE_WELCOME, .id = h->own_id, .build = (char *)(uintptr_t)PROCTOR_VERSION};
@@ -405,6 +408,19 @@ static enum sched_end how_it_died(struct hall *h, int status)
     return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? SCHED_LEFT : SCHED_CRASHED;
 }
 
+/* A program that ends again and again before it says HELLO will not do better. */
+static void never_joined(struct hall *h, const struct local_death *d, const char *why,
+                         enum sched_end how)
+{
+    const char *program = d->worker ? "worker" : "tester";
+    px_log(PX_WARN, "child-lost", "pid=%d program=%s %s", (int)d->pid, program, why);
+    if (how == SCHED_KILLED || ++h->stillborn[d->worker] < MAX_STILLBORN)
+        return;
+    struct px_err err;
+    px_fail(&err, PX_EUNSUPPORTED, "local %ss do not start on this host: %s", program, why);
+    hall_fail(h, &err);
+}
+
 void hall_bury_children(struct hall *h, int64_t now)
 {
     struct local_death dead[MAX_CHILD_DEATHS];
@@ -426,7 +442,6 @@ void hall_bury_children(struct hall *h, int64_t now)
             }
         }
         if (!known && how != SCHED_LEFT)
-            px_log(PX_WARN, "child-lost", "pid=%d program=%s %s", (int)dead[k].pid,
-                   dead[k].worker ? "worker" : "tester", why);
+            never_joined(h, &dead[k], why, how);
     }
 }
