@@ -246,7 +246,8 @@ $(O)/bench/bench_kernels $(O)/bench/bench_engine: $(O)/bench/%: $(O)/obj/tests/b
 	@echo "  LINK $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(call pkg,libs,$(PKGS_worker)) $(LDLIBS)
 
-$(O)/bench/bench_bare: $(O)/obj/tests/bench/bench_bare.o $(O)/libproto.a
+$(O)/bench/bench_bare $(O)/bench/bench_hall: $(O)/bench/%: $(O)/obj/tests/bench/%.o \
+    $(O)/libcoordinator.a $(O)/libproto.a
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(call pkg,libs,$(PKGS_coordinator)) $(LDLIBS)
@@ -255,6 +256,11 @@ $(O)/bench/bench_bare: $(O)/obj/tests/bench/bench_bare.o $(O)/libproto.a
 .PHONY: bench-dispatch
 bench-dispatch: all $(O)/bench/bench_bare
 	@tests/bench/bench_dispatch.py $(BIN) $(O)/bench/bench_bare
+
+# The hall, wire, scheduler and store without plan and report, alternately with the bare loop.
+.PHONY: bench-hall
+bench-hall: $(BIN)/proctor-worker $(O)/bench/bench_hall $(O)/bench/bench_bare
+	@tests/bench/bench_hall.py $(O)
 
 # make bench-engine MODEL=file.gguf
 .PHONY: bench-engine
