@@ -103,8 +103,9 @@ static void too_regular(const struct group_stats *g, uint32_t i, struct alarms *
     bool text = strcmp(g->task->request, "choice") != 0;
     if (text && g->one_length && g->n_completions >= REGULAR)
         raise_alarm(a, ALARM_WARNING, "one_length", i,
-                    "all %llu completions have %u tokens: a hidden cap, or a stop at once?",
-                    (unsigned long long)g->n_completions, g->length);
+                    "all %llu completions have %u %s: a hidden cap, or a stop at once?",
+                    (unsigned long long)g->n_completions, g->length,
+                    g->generated_tokens ? "tokens" : "bytes");
     if (g->one_answer && g->n_answers >= REGULAR && g->n_problems > 1)
         raise_alarm(a, ALARM_WARNING, "one_answer", i,
                     "all %llu answers that were found are the same",

@@ -189,11 +189,12 @@ static void note_completion(struct collector *c, const struct completion *done)
     g->refresh_steps += done->refresh_steps;
     g->reused_layer_steps += done->reused_layer_steps;
     g->long_sequences += done->decode_steps >= 2;
+    uint32_t length = done->n_tokens ? done->n_tokens : done->n_text; /* recordings: bytes */
     if (g->n_completions++ == 0) {
-        g->length = done->n_tokens;
+        g->length = length;
         g->one_length = true;
     }
-    g->one_length = g->one_length && done->n_tokens == g->length;
+    g->one_length = g->one_length && length == g->length;
     struct px_digest text = px_sha256(done->text, done->n_text);
     if (c->n_texts++ == 0)
         c->first_text = text;
@@ -261,7 +262,9 @@ static void finish_metrics(struct group_stats *g, const double *pass_sums)
     for (uint32_t i = 0; i < g->n_metrics && g->n_problems; i++) {
         struct metric_stats *m = &g->metrics[i];
         m->value = m->sum / problems;
-        m->interval = m->binary && g->samples == 1
+        /* where every sample agrees, Student's interval would have no width */
+        bool sure = m->sum <= 0 || m->sum >= problems;
+        m->interval = m->binary && (g->samples == 1 || sure)
                           ? stats_wilson((uint64_t)llround(m->sum), g->n_problems)
                           : stats_mean(m->sum, m->sum_of_squares, g->n_problems);
     }

@@ -33,7 +33,8 @@ struct metric_stats {
     char *name;
     double value; /* mean over problems of the mean over their samples */
     struct interval interval;
-    bool binary; /* every value was 0 or 1: Wilson's interval when there is one sample */
+    bool binary; /* every value was 0 or 1: Wilson's interval when there is one sample,
+                  * or when all samples agree */
     /* sums of the collection */
     double sum, sum_of_squares;
     double problem_sum; /* of the problem at hand */
@@ -79,7 +80,7 @@ struct group_stats {
     struct pairing pairing; /* with the cell that differs in layer reuse alone */
     /* facts for alarms */
     uint64_t long_sequences; /* with at least two decode steps */
-    bool one_length;         /* all completions have `length` tokens */
+    bool one_length; /* all completions have `length` tokens (bytes, where there are no tokens) */
     uint32_t length;
     bool one_answer; /* all extracted answers are equal and not empty */
     uint64_t n_answers;
