@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "coordinator/report/emit.h"
@@ -127,6 +128,14 @@ static void write_metrics(struct emit *j, const struct group_stats *g)
     emit_end(j, '}');
 }
 
+/* Beyond its sixth digit a large test's p depends on the machine's log-gamma. */
+static double six_digits(double v)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%.6g", v);
+    return strtod(text, NULL);
+}
+
 static void write_group(struct emit *j, const struct run_stats *r, const struct group_stats *g)
 {
     emit_begin(j, NULL, '{');
@@ -150,7 +159,7 @@ static void write_group(struct emit *j, const struct run_stats *r, const struct 
         emit_f64(j, "difference", p->difference);
         emit_u64(j, "gained", p->gained);
         emit_u64(j, "lost", p->lost);
-        emit_f64(j, "p", p->p);
+        emit_f64(j, "p", six_digits(p->p));
         emit_end(j, '}');
     }
     emit_end(j, '}');

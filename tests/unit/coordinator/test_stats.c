@@ -75,6 +75,9 @@ static void mcnemar_is_a_fair_coin(void **state)
     near(stats_mcnemar(5, 5), 1, 0);
     near(stats_mcnemar(0, 0), 1, 0);
     near(stats_mcnemar(1, 0), 1, 1e-12);
+    for (uint64_t lost = 400; lost < 500; lost += 7) /* the two ways of computing it agree */
+        near(stats_mcnemar(1000 - lost, lost) / 2, stats_binomial_at_most(lost, 1000, 0.5), 1e-12);
+    near(stats_mcnemar(1100, 1000), 0.0307207079, 1e-9);
 }
 
 static void pass_at_k_is_unbiased(void **state)
