@@ -18,6 +18,9 @@ enum { ID_GENERATE, ID_SCORE, ID_IMPORT };
 
 enum import_state { IMPORT_WAITING, IMPORT_LEASED, IMPORT_DONE, IMPORT_FAILED };
 
+enum settled { SETTLED_GENERATED, SETTLED_SCORED, SETTLED_FAILED };
+static const char *const settled_counter[] = {"generated", "scored", "failed"};
+
 #define NO_UNIT UINT64_MAX
 
 struct unit_slot {
@@ -25,6 +28,7 @@ struct unit_slot {
     struct px_digest verdict;
     uint64_t next; /* the next unit that follows the same work, NO_UNIT at the end */
     uint8_t state;
+    bool written; /* its plan record went out with the result that is being committed */
 };
 
 struct conductor {
@@ -38,7 +42,8 @@ struct conductor {
     uint64_t cursor; /* units before it are not PENDING */
     uint64_t *queue; /* ring of units to score */
     size_t queue_head, queue_len, queue_cap;
-    uint64_t *settled; /* unit << 1 | scored: plan records to be written with the next commit */
+    uint64_t
+        *settled; /* unit << 2 | enum settled: plan records to be written with the next commit */
     size_t n_settled, cap_settled;
     uint64_t in_flight;
     char *stage_failure;
@@ -217,18 +222,21 @@ static void put_plan_record(struct conductor *c, struct store_batch *b, uint64_t
 }
 
 /* A unit that the store itself answered: its plan record goes out with the next commit. */
-static void settle(struct conductor *c, uint64_t unit, bool scored)
+static void settle(struct conductor *c, uint64_t unit, enum settled how)
 {
     PX_GROW(c->settled, c->n_settled, c->cap_settled);
-    c->settled[c->n_settled++] = unit << 1 | scored;
+    c->settled[c->n_settled++] = unit << 2 | how;
 }
 
 static void write_settled(struct conductor *c, struct store_batch *b)
 {
     for (size_t i = 0; i < c->n_settled; i++) {
-        uint64_t unit = c->settled[i] >> 1;
+        uint64_t unit = c->settled[i] >> 2;
+        enum settled how = (enum settled)(c->settled[i] & 3);
         put_plan_record(c, b, unit);
-        count_up(b, group_of(c, unit), c->settled[i] & 1 ? "scored" : "generated");
+        count_up(b, group_of(c, unit), settled_counter[how]);
+        if (how == SETTLED_FAILED)
+            store_batch_add(b, "quarantined", 1);
     }
     c->n_settled = 0;
     if (c->heartbeat) {
@@ -368,7 +376,7 @@ static int pull_score(struct conductor *c, uint64_t unit, struct hall_unit *out,
     }
     if (in_store(c, STORE_VERDICT, &u->verdict, NULL)) {
         u->state = U_DONE;
-        settle(c, unit, true);
+        settle(c, unit, SETTLED_SCORED);
         return 0;
     }
     u->next = NO_UNIT;
@@ -407,7 +415,7 @@ static int pull_generate(struct conductor *c, uint64_t unit, struct hall_unit *o
         return 0;
     }
     if (in_store(c, STORE_RESULT, &u->content, NULL)) {
-        settle(c, unit, false);
+        settle(c, unit, SETTLED_GENERATED);
         completion_known(c, unit);
         return 0;
     }
@@ -532,6 +540,7 @@ static int record_completion(struct conductor *c, uint64_t head, const void *rec
     const struct px_digest *key = &c->units[head].content;
     store_batch_put_new(b, STORE_RESULT, key->b, sizeof key->b, rec, n);
     for (uint64_t u = head; u != NO_UNIT; u = c->units[u].next) {
+        c->units[u].written = true;
         put_plan_record(c, b, u);
         count_up(b, group_of(c, u), "generated");
     }
@@ -554,6 +563,7 @@ static int record_verdict(struct conductor *c, uint64_t head, const void *rec, s
     const struct px_digest *key = &c->units[head].verdict;
     store_batch_put_new(b, STORE_VERDICT, key->b, sizeof key->b, rec, n);
     for (uint64_t u = head; u != NO_UNIT; u = c->units[u].next) {
+        c->units[u].written = true;
         put_plan_record(c, b, u);
         count_up(b, group_of(c, u), "scored");
     }
@@ -577,6 +587,28 @@ static int source_record(void *ctx, uint64_t id, const void *rec, size_t n, stru
     return rc;
 }
 
+/* A unit whose work is on disk goes on. One that was chained while the result was on its way to
+ * the disk has no plan record yet: it gets one with the next commit. */
+static void follow_commit(struct conductor *c, uint64_t unit, bool generated, bool gave_up)
+{
+    struct unit_slot *u = &c->units[unit];
+    bool late = !u->written;
+    u->written = false;
+    if (gave_up) {
+        u->state = U_FAILED;
+        if (late)
+            settle(c, unit, SETTLED_FAILED);
+    } else if (generated) {
+        if (late)
+            settle(c, unit, SETTLED_GENERATED);
+        completion_known(c, unit);
+    } else {
+        u->state = U_DONE;
+        if (late)
+            settle(c, unit, SETTLED_SCORED);
+    }
+}
+
 static void source_committed(void *ctx, uint64_t id)
 {
     struct conductor *c = ctx;
@@ -588,6 +620,7 @@ static void source_committed(void *ctx, uint64_t id)
         return;
     }
     bool generated = ID_KIND(id) == ID_GENERATE;
+    bool gave_up = c->units[i].state == U_FAILED;
     if (generated)
         digest_map_remove(c->by_content, &c->units[i].content);
     else
@@ -595,12 +628,7 @@ static void source_committed(void *ctx, uint64_t id)
     for (uint64_t u = i, next; u != NO_UNIT; u = next) {
         next = c->units[u].next;
         c->units[u].next = NO_UNIT;
-        if (c->units[u].state == U_FAILED)
-            continue;
-        if (generated)
-            completion_known(c, u);
-        else
-            c->units[u].state = U_DONE;
+        follow_commit(c, u, generated, gave_up);
     }
 }
 
@@ -626,6 +654,7 @@ static void source_gave_up(void *ctx, uint64_t id, const char *class_name, const
     store_batch_put(b, STORE_QUARANTINE, key->b, sizeof key->b, evidence, strlen(evidence));
     for (uint64_t u = i; u != NO_UNIT; u = c->units[u].next) {
         c->units[u].state = U_FAILED;
+        c->units[u].written = true;
         put_plan_record(c, b, u);
         count_up(b, group_of(c, u), "failed");
         store_batch_add(b, "quarantined", 1);
