@@ -267,6 +267,11 @@ static void finish_metrics(struct group_stats *g, const double *pass_sums)
         m->interval = m->binary && (g->samples == 1 || sure)
                           ? stats_wilson((uint64_t)llround(m->sum), g->n_problems)
                           : stats_mean(m->sum, m->sum_of_squares, g->n_problems);
+        /* metrics are shares; Student's interval knows nothing of that */
+        if (m->interval.lo < 0)
+            m->interval.lo = 0;
+        if (m->interval.hi > 1)
+            m->interval.hi = 1;
     }
     for (uint32_t i = 0; i < g->n_pass_at && g->n_problems; i++)
         g->pass_at[i].value = pass_sums[i] / problems;

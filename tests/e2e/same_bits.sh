@@ -43,4 +43,26 @@ status=$?
 run stopped
 
 "$compare" one two threads scalar killed stopped || fail "runs differ"
+
+# Sampled, several samples of each problem, two KV types: the same bits too.
+cat > sampled.yaml <<Y
+recipe: sampled
+seed: 7
+models:
+  tiny: {source: $root/recipes/models/tiny.gguf}
+stages:
+  - eval:
+      models: [tiny]
+      tasks: [small_code, small_numeric]
+      limit: 8
+      samples: 3
+      sampler: {temperature: 0.8, top_k: 20, top_p: 0.9, min_p: 0.01}
+      grid:
+        kv: [f16, f32]
+Y
+recipe=sampled.yaml
+limit=8
+run s1 --workers 2 --threads 1
+run s2 --workers 1 --threads 2 --set resources.batch=3
+"$compare" s1 s2 || fail "sampled runs differ"
 done_testing
