@@ -78,7 +78,7 @@ int curve_server_load(const char *dir, struct curve_server *out, struct px_err *
     PX_FREE char *client = px_path_join(dir, "client.key");
     PX_FREE char *text = NULL;
     PX_FREE char *client_text = NULL;
-    struct curve_server k;
+    struct curve_server k = {0};
     if (!px_exists(server)) {
         unlink(client); /* left by a start that was cut short */
         if (make_keys(dir, server, client, err) != 0)
@@ -97,7 +97,7 @@ int curve_client_load(const char *dir, struct curve_client *out, struct px_err *
 {
     PX_FREE char *client = px_path_join(dir, "client.key");
     PX_FREE char *text = NULL;
-    struct curve_client k;
+    struct curve_client k = {0};
     if (read_keys(client, &text, err) != 0 ||
         get_key(client, text, "public", k.public_key, err) != 0 ||
         get_key(client, text, "secret", k.secret_key, err) != 0 ||

@@ -106,14 +106,14 @@ static struct held **find_ticket(struct session *s, uint64_t ticket)
 static struct backend *backend_of(struct session *s, enum backend_kind kind, struct px_err *err)
 {
     struct backend **b = &s->backends[kind];
-    if (*b)
-        return *b;
-    if (kind == BACKEND_NATIVE)
-        *b = backend_native_new(&s->cfg->backend, err);
-    else if (kind == BACKEND_REPLAY)
-        *b = backend_replay_new(&s->cfg->backend, err);
-    else
-        *b = backend_noop_new(&s->cfg->backend, err);
+    if (!*b) {
+        if (kind == BACKEND_NATIVE)
+            *b = backend_native_new(&s->cfg->backend, err);
+        else if (kind == BACKEND_REPLAY)
+            *b = backend_replay_new(&s->cfg->backend, err);
+        else
+            *b = backend_noop_new(&s->cfg->backend, err);
+    }
     return *b;
 }
 

@@ -102,7 +102,7 @@ static void grant(struct hall *h, const struct sched_action *a, int64_t now)
 {
     struct roster_peer *p = &h->roster[a->peer];
     struct px_buf body, unit;
-    struct sched_unit u;
+    struct sched_unit u = {0};
     struct px_err err;
     px_buf_init(&body, WIRE_BODY_LIMIT);
     px_buf_init(&unit, UNIT_LIMIT);

@@ -227,7 +227,8 @@ static void check_sampler(struct check *c, struct eval *e, const float *logits,
         drawn[i] = sample_token(logits, n_vocab, &warm, &key);
     }
     bool is_greedy = sample_token(logits, n_vocab, &greedy, &key) == best;
-    PX_FREE float *first = (float *)px_xmemdup(logits, bytes);
+    PX_FREE float *first = px_xmalloc(bytes);
+    memcpy(first, logits, bytes);
     eval_reset(e);
     const float *again = eval_tokens(e, tokens, n, NULL, NULL, &err);
     bool same = again && memcmp(first, again, bytes) == 0;

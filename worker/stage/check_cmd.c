@@ -36,7 +36,7 @@ static void print_text(const struct check_report *r, const char *path)
     for (unsigned i = 0; i < CHECK_STAGES; i++)
         printf("%3u %-13s %-8s %s\n", i, r->stages[i].name, words[r->stages[i].status],
                r->stages[i].details);
-    printf("%u of %u stages passed\n", r->passed, CHECK_STAGES);
+    printf("%u of %d stages passed\n", r->passed, CHECK_STAGES);
 }
 
 static int print_json(const struct check_report *r, const char *path, struct px_err *err)

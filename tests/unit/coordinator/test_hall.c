@@ -115,7 +115,7 @@ static void open_stage(struct stage *t, unsigned total, const char *listen)
 {
     struct px_err err;
     memset(t, 0, sizeof *t);
-    strcpy(t->dir, "/tmp/proctor-hall-XXXXXX");
+    snprintf(t->dir, sizeof t->dir, "/tmp/proctor-hall-XXXXXX");
     assert_non_null(mkdtemp(t->dir));
     PX_FREE char *dir = px_path_join(t->dir, "store");
     struct store_options so = {.mode = STORE_WRITE};
@@ -243,7 +243,7 @@ static void start(struct player *p, const struct stage *t)
     if (!p->endpoint)
         p->endpoint = hall_endpoint(t->hall);
     if (!p->text[0])
-        strcpy(p->text, "x");
+        snprintf(p->text, sizeof p->text, "x");
     assert_int_equal(pthread_create(&p->thread, NULL, play, p), 0);
 }
 
@@ -545,7 +545,7 @@ static void a_unit_that_outlives_the_coordinator_is_not_run_twice(void **state)
     assert_int_equal(open_hall(&t, NULL, &err), 0);
     PX_FREE char *endpoint = px_xstrdup(hall_endpoint(t.hall));
     struct player p = {.hold_us = 600000, .endpoint = endpoint};
-    strcpy(p.text, "x");
+    snprintf(p.text, sizeof p.text, "x");
     pthread_create(&p.thread, NULL, play, &p);
     struct visitor v = {.stage = &t, .player = &p};
     pthread_create(&v.thread, NULL, kill_twice, &v);

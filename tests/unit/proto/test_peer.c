@@ -38,7 +38,7 @@ static void fake_bind(struct fake *f)
 static void fake_open(struct fake *f)
 {
     memset(f, 0, sizeof *f);
-    strcpy(f->dir, "/tmp/proctor-peer-XXXXXX");
+    snprintf(f->dir, sizeof f->dir, "/tmp/proctor-peer-XXXXXX");
     assert_non_null(mkdtemp(f->dir));
     snprintf(f->endpoint, sizeof f->endpoint, "ipc://%s/s", f->dir);
     f->ctx = zmq_ctx_new();

@@ -214,8 +214,8 @@ static void check_kind(char *c[8])
 {
     int k = kind_of(c[0]);
     assert_true(k > 0);
-    assert_int_equal(atoi(c[1]), k);
-    assert_int_equal(atoi(c[3]), (int)wire_n_bodies((enum wire_kind)k));
+    assert_int_equal((int)strtol(c[1], NULL, 10), k);
+    assert_int_equal((int)strtol(c[3], NULL, 10), (int)wire_n_bodies((enum wire_kind)k));
     assert_string_equal(c[4], wire_may_be_bare((enum wire_kind)k) ? "yes" : "no");
     assert_true(strlen(c[5]) > 20 && c[5][strlen(c[5]) - 1] == '.');
 }
