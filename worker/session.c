@@ -182,8 +182,13 @@ static void send_failure(struct session *s, const struct held *u, bool retryable
                          const struct px_err *err)
 {
     px_log(PX_WARN, "unit-failed", "problem=%s %s", u->unit.problem, err->text);
-    peer_fail(s->peer, u->lease, &u->unit.key, retryable,
-              err->code == PX_ELIMIT ? "limit" : "backend", err->text);
+    /* A model that is not on this host may be on another one. */
+    bool missing = err->code == PX_EMISSING;
+    peer_fail(s->peer, u->lease, &u->unit.key, retryable || missing,
+              missing                  ? "model"
+              : err->code == PX_ELIMIT ? "limit"
+                                       : "backend",
+              err->text);
 }
 
 /* ---- work ---- */

@@ -21,6 +21,8 @@ enum {
     STALL_US = 1500000,
     TELL_US = 250000,
     STUCK_US = 10000000,
+    WAITING_US = 5000000,
+    WAITING_AGAIN_US = 25000000,
     FAREWELL_US = 3000000
 };
 
@@ -306,6 +308,20 @@ static void turn(struct hall *h)
     wait_for_news(h, now, pulled > 0);
 }
 
+/* Says once in a while that units wait and nobody is there to take them. */
+static void mention_waiting(struct hall *h, int64_t now)
+{
+    if (h->counts.workers + h->counts.testers > 0 || h->counts.ready == 0 || h->asked_to_stop) {
+        h->waiting_us = now;
+    } else if (now - h->waiting_us > WAITING_US) {
+        h->waiting_us = now + WAITING_AGAIN_US;
+        px_log(PX_INFO, "waiting",
+               "%" PRIu64 " units wait for somebody to join: proctor-worker, "
+               "proctor-tester --connect %s",
+               h->counts.ready, h->listen ? h->listen : h->endpoint);
+    }
+}
+
 /* Everything is done, or nothing is under way that could be waited for. */
 static bool finished(struct hall *h, int64_t now)
 {
@@ -343,7 +359,7 @@ static void farewell(struct hall *h, bool over)
 
 int hall_run(struct hall *h, hall_progress_fn on_progress, void *ctx, struct px_err *err)
 {
-    h->stuck_since = clk_now_us();
+    h->stuck_since = h->waiting_us = clk_now_us();
     for (;;) {
         turn(h);
         int64_t now = clk_now_us();
@@ -352,6 +368,7 @@ int hall_run(struct hall *h, hall_progress_fn on_progress, void *ctx, struct px_
         if (now - h->told_us >= TELL_US) {
             h->told_us = now;
             measure(h, now);
+            mention_waiting(h, now);
             if (on_progress)
                 on_progress(ctx, &h->counts);
         }

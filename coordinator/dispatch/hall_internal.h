@@ -110,7 +110,7 @@ struct hall {
     int asked_to_stop; /* signals received */
     bool child_ended;
     /* time */
-    int64_t turned_us, beat_us, told_us, rated_us;
+    int64_t turned_us, beat_us, told_us, rated_us, waiting_us;
     /* counts */
     struct hall_progress counts;
     uint64_t deaths;
@@ -131,9 +131,10 @@ void hall_read_monitors(struct hall *h, int64_t now);
 void hall_probe(struct hall *h, int64_t now);
 void hall_beat(struct hall *h, int64_t now);
 void hall_bury_children(struct hall *h, int64_t now);
-/* Out of the roster; the scheduler is told unless it knows. */
-void hall_lose(struct hall *h, uint32_t peer, enum sched_end how, const char *why, int64_t now,
-               bool tell);
+/* Out of the roster and of the scheduler. */
+void hall_lose(struct hall *h, uint32_t peer, enum sched_end how, const char *why, int64_t now);
+/* Out of the roster, as the scheduler has judged already. */
+void hall_lost(struct hall *h, uint32_t peer, enum sched_end how, uint32_t held);
 void hall_say_bye(struct hall *h, const char *reason);
 void hall_clear_roster(struct hall *h);
 uint64_t hall_read_oom_kills(void);

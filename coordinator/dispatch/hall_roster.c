@@ -73,25 +73,34 @@ static void remember_death(struct hall *h, const struct roster_peer *p, enum sch
     w->rss = p->rss;
 }
 
-void hall_lose(struct hall *h, uint32_t peer, enum sched_end how, const char *why, int64_t now,
-               bool tell)
+static void lose(struct hall *h, uint32_t peer, enum sched_end how, const char *why, uint32_t held)
 {
     struct roster_peer *p = &h->roster[peer];
     bool planned = how == SCHED_LEFT;
     px_log(planned ? PX_INFO : PX_WARN, planned ? "peer-left" : "peer-lost",
-           "peer=%s program=%s how=%s held=%u %s", p->name, p->program, sched_end_name(how),
-           tell ? sched_in_flight(h->sched, peer) : 0, why);
+           "peer=%s program=%s how=%s held=%u %s", p->name, p->program, sched_end_name(how), held,
+           why);
     if (!planned) {
         remember_death(h, p, how, why);
         h->deaths += (p->roles & ROLE_GENERATE) != 0;
     }
     pid_t pid = p->pid;
     clear_peer(p);
-    if (tell)
-        sched_remove(h->sched, peer, how, now);
     /* A child of ours that is silent or hangs makes room for a fresh one. */
     if (pid > 0 && (how == SCHED_SILENT || how == SCHED_HUNG))
         local_kill(h->local, pid);
+}
+
+void hall_lose(struct hall *h, uint32_t peer, enum sched_end how, const char *why, int64_t now)
+{
+    lose(h, peer, how, why, sched_in_flight(h->sched, peer));
+    sched_remove(h->sched, peer, how, now);
+}
+
+void hall_lost(struct hall *h, uint32_t peer, enum sched_end how, uint32_t held)
+{
+    lose(h, peer, how,
+         how == SCHED_SILENT ? "it was not heard any more" : "it made no progress any more", held);
 }
 
 void hall_say_bye(struct hall *h, const char *reason)
@@ -172,7 +181,7 @@ static void got_hello(struct hall *h, void *socket, const struct link_identity *
         return;
     uint32_t old = find_name(h, m->id);
     if (old != SCHED_NONE) /* the same life over a new connection, or a HELLO said twice */
-        hall_lose(h, old, SCHED_LEFT, "says HELLO again", now, true);
+        hall_lose(h, old, SCHED_LEFT, "says HELLO again", now);
     uint32_t i = join(h, m, now);
     struct roster_peer *p = &h->roster[i];
     bool here = strcmp(m->host, h->own_host) == 0;
@@ -254,7 +263,7 @@ static void got_from_peer(struct hall *h, uint32_t peer, const struct wire_msg *
         sched_drain(h->sched, peer);
         return;
     case WIRE_BYE:
-        hall_lose(h, peer, SCHED_LEFT, m->reason, now, true);
+        hall_lose(h, peer, SCHED_LEFT, m->reason, now);
         return;
     case WIRE_HELLO:
     case WIRE_DONE:
@@ -366,7 +375,7 @@ void hall_probe(struct hall *h, int64_t now)
         }
         /* A child of ours that died is reaped; one that was stopped is judged by its silence. */
         if (p->pid == 0 && now - p->cut_us > CUT_GRACE_US)
-            hall_lose(h, i, SCHED_CRASHED, "its connection ended", now, true);
+            hall_lose(h, i, SCHED_CRASHED, "its connection ended", now);
     }
 }
 
@@ -437,7 +446,7 @@ void hall_bury_children(struct hall *h, int64_t now)
         bool known = false;
         for (uint32_t i = 0; i < h->n_roster; i++) {
             if (h->roster[i].used && h->roster[i].pid == dead[k].pid) {
-                hall_lose(h, i, how, why, now, true);
+                hall_lose(h, i, how, why, now);
                 known = true;
             }
         }

@@ -140,7 +140,7 @@ static void grant(struct hall *h, const struct sched_action *a, int64_t now)
     if (!h->failed) {
         if (!p->cut_us)
             p->cut_us = now;
-        hall_lose(h, a->peer, SCHED_CRASHED, "it cannot be reached", now, true);
+        hall_lose(h, a->peer, SCHED_CRASHED, "it cannot be reached", now);
     }
 }
 
@@ -235,10 +235,7 @@ void hall_act(struct hall *h, int64_t now)
             give_up(h, &a);
             break;
         case SCHED_LOST:
-            hall_lose(h, a.peer, a.how,
-                      a.how == SCHED_SILENT ? "it was not heard any more"
-                                            : "it made no progress any more",
-                      now, false);
+            hall_lost(h, a.peer, a.how, a.n);
             break;
         }
     }

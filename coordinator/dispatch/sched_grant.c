@@ -69,7 +69,9 @@ static bool tell_pending(struct sched *s, struct sched_action *out)
     const struct pending_action *a = &s->actions[s->at_action++];
     *out = (struct sched_action){
         .kind = a->kind, .peer = a->peer, .n = 1, .reason = a->reason, .how = a->how};
-    if (a->kind == SCHED_CANCEL) {
+    if (a->kind == SCHED_LOST) {
+        out->n = a->slot;
+    } else if (a->kind == SCHED_CANCEL) {
         s->told_key = a->key;
         out->keys = &s->told_key;
     } else {
@@ -314,8 +316,11 @@ static void judge_peers(struct sched *s, int64_t now)
         if (!silent && !hung)
             continue;
         enum sched_end how = silent ? SCHED_SILENT : SCHED_HUNG;
+        uint32_t held = p->in_flight;
         peer_gone(s, i, how, now);
-        action_add(s, SCHED_LOST, i)->how = how;
+        struct pending_action *a = action_add(s, SCHED_LOST, i);
+        a->how = how;
+        a->slot = held;
     }
 }
 

@@ -104,7 +104,7 @@ struct peer_state {
 struct pending_action {
     enum sched_action_kind kind;
     uint32_t peer;
-    uint32_t slot;
+    uint32_t slot; /* LOST: how many units the peer held */
     struct px_digest key;
     const char *reason;
     enum sched_end how;

@@ -134,7 +134,7 @@ struct sched_action {
     uint32_t job;
     const uint32_t *slots; /* borrowed until the next call */
     const struct px_digest *keys;
-    uint32_t n;
+    uint32_t n;         /* LOST: units it held */
     const char *reason; /* "deaths", "failures", "final", "no-peer" */
     enum sched_end how;
 };
