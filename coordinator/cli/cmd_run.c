@@ -274,8 +274,8 @@ int cmd_run(int argc, char **argv)
     int rc = run_recipe(&o, &s, &err);
     if (rc < 0) {
         rc = cli_fail("run", &err);
-        if (err.code == PX_EINTERRUPTED || err.code == PX_ENOSPC)
-            fprintf(stderr, "Run the same command again to go on.\n");
+        if (err.code == PX_ENOSPC)
+            fprintf(stderr, "Make space and run the same command again: it goes on.\n");
     }
     setup_clear(&s);
     return rc;
