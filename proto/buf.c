@@ -62,10 +62,13 @@ void px_buf_char(struct px_buf *b, char c)
 
 void px_buf_vprintf(struct px_buf *b, const char *fmt, va_list ap)
 {
+    char small[128]; /* most texts fit: they are formatted once */
     va_list again;
     va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, ap);
-    if (n >= 0 && reserve(b, (size_t)n)) {
+    int n = vsnprintf(small, sizeof small, fmt, ap);
+    if (n >= 0 && (size_t)n < sizeof small) {
+        px_buf_put(b, small, (size_t)n);
+    } else if (n >= 0 && reserve(b, (size_t)n)) {
         vsnprintf((char *)b->data + b->len, (size_t)n + 1, fmt, again);
         b->len += (size_t)n;
     }

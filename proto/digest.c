@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
-#include <openssl/sha.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,11 +18,27 @@ struct px_hash {
     EVP_MD_CTX *ctx;
 };
 
+/* Fetched once: EVP_sha256() looks the algorithm up for each digest. */
+static EVP_MD *fetched;
+
+static void fetch(void)
+{
+    fetched = EVP_MD_fetch(NULL, "SHA256", NULL);
+    px_assert(fetched);
+}
+
+static const EVP_MD *sha256(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    px_assert(pthread_once(&once, fetch) == 0);
+    return fetched;
+}
+
 struct px_hash *px_hash_new(const char *domain)
 {
     struct px_hash *h = px_xmalloc(sizeof *h);
     h->ctx = EVP_MD_CTX_new();
-    px_assert(h->ctx && EVP_DigestInit_ex(h->ctx, EVP_sha256(), NULL) == 1);
+    px_assert(h->ctx && EVP_DigestInit_ex(h->ctx, sha256(), NULL) == 1);
     px_hash_str(h, domain);
     return h;
 }
@@ -74,7 +90,7 @@ struct px_digest px_hash_end(struct px_hash **h)
 struct px_digest px_sha256(const void *p, size_t n)
 {
     struct px_digest d;
-    SHA256(p, n, d.b);
+    px_assert(EVP_Digest(p, n, d.b, NULL, sha256(), NULL) == 1);
     return d;
 }
 
@@ -143,7 +159,7 @@ static int digest_of_fd(int fd, const char *path, struct px_digest *out, struct 
     PX_FREE uint8_t *buf = px_xmalloc(CHUNK);
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     int rc = 0;
-    px_assert(ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1);
+    px_assert(ctx && EVP_DigestInit_ex(ctx, sha256(), NULL) == 1);
     for (;;) {
         ssize_t n = read(fd, buf, CHUNK);
         if (n < 0 && errno == EINTR)

@@ -125,10 +125,24 @@ static size_t utf8_length_at(const char *s, size_t left)
     return 0;
 }
 
+/* How many bytes from s on stand for themselves in a JSON string. */
+static size_t plain_length(const char *s, size_t n)
+{
+    size_t i = 0;
+    while (i < n && s[i] >= 0x20 && s[i] < 0x7f && s[i] != '"' && s[i] != '\\')
+        i++;
+    return i;
+}
+
 void px_json_quote(struct px_buf *b, const char *s, size_t len)
 {
     px_buf_char(b, '"');
     for (size_t i = 0; i < len;) {
+        size_t plain = plain_length(s + i, len - i);
+        px_buf_put(b, s + i, plain);
+        i += plain;
+        if (i == len)
+            break;
         unsigned char c = (unsigned char)s[i];
         if (c == '"' || c == '\\') {
             px_buf_char(b, '\\');
@@ -145,9 +159,6 @@ void px_json_quote(struct px_buf *b, const char *s, size_t len)
             i++;
         } else if (c < 0x20 || c == 0x7f) {
             px_buf_printf(b, "\\u%04x", c);
-            i++;
-        } else if (c < 0x80) {
-            px_buf_char(b, (char)c);
             i++;
         } else {
             size_t n = utf8_length_at(s + i, len - i);

@@ -203,11 +203,7 @@ static int conclude(const struct run_options *o, const struct setup *s, struct s
     struct px_buf table;
     px_buf_init(&table, 64 << 20);
     bool failed = false;
-    int rc = report_export(store, s->run_dir, err);
-    if (rc == 0)
-        rc = report_has_failures(store, &failed, err);
-    if (rc == 0 && !o->quiet)
-        rc = report_write(store, REPORT_TABLE, &table, err);
+    int rc = report_export(store, s->run_dir, &failed, o->quiet ? NULL : &table, err);
     if (rc == 0 && table.len)
         cli_print(table.data, table.len);
     px_buf_clear(&table);

@@ -15,6 +15,7 @@
 #include "coordinator/report/report.h"
 #include "coordinator/report/results.h"
 #include "coordinator/report/sample_json.h"
+#include "coordinator/report/table.h"
 #include "proto/file.h"
 #include "proto/mem.h"
 
@@ -151,19 +152,15 @@ static int take_place(const char *fresh, const char *dir, struct px_err *err)
     return remove_tree(old, err);
 }
 
-int report_export(struct store *s, const char *run_dir, struct px_err *err)
+static int replace_files(struct store *s, const char *run_dir, const struct run_stats *r,
+                         const struct alarms *a, struct px_err *err)
 {
     PX_FREE char *dir = px_path_join(run_dir, "samples");
     PX_FREE char *fresh = px_path_join(run_dir, "samples.new");
     PX_FREE char *results = px_path_join(run_dir, "results.json");
-    struct alarms a;
     struct px_buf json;
-    struct run_stats *r = collect_run(s, err);
-    if (!r)
-        return -1;
-    alarms_find(r, &a);
     px_buf_init(&json, RESULTS_LIMIT);
-    results_json(r, &a, &json);
+    results_json(r, a, &json);
     int rc = remove_tree(fresh, err);
     struct store_view *v = rc == 0 ? store_view_begin(s, err) : NULL;
     rc = v ? write_groups(v, r, fresh, err) : -1;
@@ -173,6 +170,21 @@ int report_export(struct store *s, const char *run_dir, struct px_err *err)
     if (rc == 0)
         rc = px_write_file(results, json.data, json.len, err);
     px_buf_clear(&json);
+    return rc;
+}
+
+int report_export(struct store *s, const char *run_dir, bool *failed, struct px_buf *table,
+                  struct px_err *err)
+{
+    struct alarms a;
+    struct run_stats *r = collect_run(s, err);
+    if (!r)
+        return -1;
+    alarms_find(r, &a);
+    int rc = replace_files(s, run_dir, r, &a, err);
+    *failed = alarms_failed(&a);
+    if (table)
+        table_write(r, &a, table);
     alarms_clear(&a);
     run_stats_free(&r);
     return rc;

@@ -47,16 +47,3 @@ int report_write(struct store *s, enum report_format f, struct px_buf *out, stru
     run_stats_free(&r);
     return out->overflow ? px_fail(err, PX_ELIMIT, "the report is too long") : 0;
 }
-
-int report_has_failures(struct store *s, bool *failed, struct px_err *err)
-{
-    struct alarms a;
-    struct run_stats *r = collect_run(s, err);
-    if (!r)
-        return -1;
-    alarms_find(r, &a);
-    *failed = alarms_failed(&a);
-    alarms_clear(&a);
-    run_stats_free(&r);
-    return 0;
-}

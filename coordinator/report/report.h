@@ -23,12 +23,11 @@ int report_write(struct store *s, enum report_format f, struct px_buf *out,
                  struct px_err *err) PX_MUST_CHECK;
 
 /* Writes run_dir/results.json and run_dir/samples/<cell>/<task>.jsonl. Each is there whole, old or
- * new, whatever happens meanwhile. docs/results.md describes both. */
-int report_export(struct store *s, const char *run_dir, struct px_err *err) PX_MUST_CHECK;
-
-/* *failed: a unit is missing or was given up, or a cell does not show what it claims (alarms of
- * severity "failure"). */
-int report_has_failures(struct store *s, bool *failed, struct px_err *err) PX_MUST_CHECK;
+ * new, whatever happens meanwhile. docs/results.md describes both.
+ * *failed: a unit is missing or was given up, or a cell does not show what it claims (alarms of
+ * severity "failure"). table: the table of the same numbers is appended, or NULL. */
+int report_export(struct store *s, const char *run_dir, bool *failed, struct px_buf *table,
+                  struct px_err *err) PX_MUST_CHECK;
 
 /* Which samples; NULL members admit everything. cell matches any of a cell's names; a name, task
  * or verdict that the run does not have at all is an error (PX_EUSAGE) that lists what there is. */

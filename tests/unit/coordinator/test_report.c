@@ -521,20 +521,28 @@ static int lines(const char *text)
     return n;
 }
 
+/* Did it fail? */
+static bool export_run(struct px_buf *table)
+{
+    bool failed;
+    assert_int_equal(report_export(s, dir, &failed, table, NULL), 0);
+    return failed;
+}
+
 static void an_export_is_whole_and_replaces_the_last_one(void **state)
 {
     (void)state;
     static const char file[] = "samples/tiny_reuse.k=3,reuse.subset=last/small_numeric.jsonl";
     char old[128];
     make_grid(false, 0.8);
-    assert_int_equal(report_export(s, dir, NULL), 0);
+    assert_true(export_run(NULL)); /* one unit is missing */
     char *text = read_text(file);
     assert_int_equal(lines(text), 15); /* the missing one is not there */
     free(text);
     snprintf(old, sizeof old, "%s/samples/stale", dir);
     assert_int_equal(mkdir(old, 0755), 0);
     make_grid(true, 0.8);
-    assert_int_equal(report_export(s, dir, NULL), 0);
+    export_run(NULL);
     assert_false(px_exists(old));
     snprintf(old, sizeof old, "%s/samples.new", dir);
     assert_false(px_exists(old));
@@ -554,6 +562,20 @@ static void an_export_is_whole_and_replaces_the_last_one(void **state)
     assert_string_equal(json, again);
     free(json);
     free(again);
+}
+
+static void an_export_shows_the_table_of_the_report(void **state)
+{
+    (void)state;
+    struct px_buf table;
+    make_grid(true, 0.8);
+    px_buf_init(&table, 1 << 24);
+    export_run(&table);
+    char *alone = page(REPORT_TABLE);
+    assert_true(table.len > 0);
+    assert_string_equal((char *)table.data, alone);
+    free(alone);
+    px_buf_clear(&table);
 }
 
 static bool count_line(void *ctx, const char *line, size_t n)
@@ -606,9 +628,7 @@ static void a_cell_without_a_scorer_is_done_when_generated(void **state)
     assert_int_equal(r->groups[0].done, 3);
     assert_int_equal(r->groups[0].outcomes[OUTCOME_UNSCORED], 3);
     run_stats_free(&r);
-    bool failed = true;
-    assert_int_equal(report_has_failures(s, &failed, NULL), 0);
-    assert_false(failed);
+    assert_false(export_run(NULL));
     struct run_status st;
     assert_int_equal(status_read(s, &st, NULL), 0);
     assert_int_equal(st.done, 3);
@@ -656,8 +676,7 @@ static void a_run_without_a_manifest_is_an_error_everywhere(void **state)
     px_buf_init(&b, 1 << 16);
     assert_int_equal(report_write(s, REPORT_TABLE, &b, &err), -1);
     assert_int_equal(err.code, PX_EMISSING);
-    assert_int_equal(report_export(s, dir, &err), -1);
-    assert_int_equal(report_has_failures(s, &failed, &err), -1);
+    assert_int_equal(report_export(s, dir, &failed, NULL, &err), -1);
     assert_int_equal(status_read(s, &st, &err), -1);
     px_buf_clear(&b);
 }
@@ -678,6 +697,7 @@ int main(void)
         STORED(markdown_and_csv_have_a_row_per_cell_and_task),
         STORED(the_compared_part_does_not_know_how_long_it_took),
         STORED(an_export_is_whole_and_replaces_the_last_one),
+        STORED(an_export_shows_the_table_of_the_report),
         STORED(samples_pass_the_filters),
         STORED(a_cell_without_a_scorer_is_done_when_generated),
         STORED(status_counts_without_reading_units),
