@@ -95,10 +95,17 @@ static void by_record(const struct facts *f, int signal, struct outcome *out)
     }
 }
 
+static bool killed_by_another(bool by_us, int status)
+{
+    return !by_us && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+}
+
 void outcome_decide(const struct facts *f, struct outcome *out)
 {
     memset(out, 0, sizeof *out);
     int signal = !f->killed && WIFSIGNALED(f->status) ? WTERMSIG(f->status) : 0;
+    out->killed_by_whom = killed_by_another(f->killed, f->status) ||
+                          (!f->script && killed_by_another(f->tests_killed, f->tests_status));
     if (not_its_fault(f, out))
         return;
     if (f->record.class == RECORD_COMPILE_ERROR || (f->script && f->began == 'X')) {

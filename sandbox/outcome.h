@@ -39,6 +39,8 @@ struct outcome {
     char exception[104]; /* class name of the exception that decided, "" when none */
     int32_t signal;      /* that ended the program, 0 when none did */
     bool task_at_fault;  /* SANDBOX_ERROR because the task itself cannot be run */
+    bool killed_by_whom; /* a SIGKILL that was not ours: its own doing or somebody's outside; only
+                            running it again can tell */
     char detail[RECORD_TEXT];
 };
 

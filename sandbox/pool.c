@@ -26,6 +26,7 @@ struct entry {
     uint32_t attempts;
     bool always_lost; /* every attempt ended its zygote */
     bool alone;       /* the wall clock decided on a busy machine: again, with nothing beside it */
+    bool was_killed;  /* a SIGKILL of unknown origin ended it once: the second one is its own */
     double cpu_s;
     struct entry *next;
 };
@@ -280,6 +281,8 @@ static void settle(struct pool *p, struct slot *s, struct run_result *r)
         if (!again)
             o->class = VERDICT_TIMEOUT; /* alone, the wall clock is final */
         j->alone = true;
+    } else if (o->killed_by_whom && !j->was_killed) {
+        again = j->was_killed = true;
     }
     if (again) {
         px_log(PX_INFO, "run_again", "class=%s attempt=%u detail=\"%s\"",

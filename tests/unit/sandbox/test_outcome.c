@@ -129,6 +129,31 @@ static void deaths_are_told_apart(void **state)
     assert_int_equal(o.signal, 0);
 }
 
+static bool origin_unknown(struct facts f)
+{
+    struct outcome o;
+    outcome_decide(&f, &o);
+    return o.killed_by_whom;
+}
+
+static void a_kill_that_was_not_ours_is_told_apart(void **state)
+{
+    (void)state;
+    struct facts f = split(RECORD_PASSED);
+    assert_false(origin_unknown(f));
+    f.tests_status = SIGKILL;
+    assert_true(origin_unknown(f));
+    f.tests_killed = true;
+    assert_false(origin_unknown(f));
+    f = split(RECORD_DIED);
+    f.killed = false;
+    f.status = SIGKILL;
+    assert_true(origin_unknown(f));
+    assert_int_equal(decide(f), VERDICT_RUNTIME_ERROR);
+    f.status = SIGSEGV;
+    assert_false(origin_unknown(f));
+}
+
 static void scripts_pass_by_output_and_status(void **state)
 {
     (void)state;
@@ -231,6 +256,7 @@ int main(void)
         cmocka_unit_test(a_sandbox_error_lies_before_the_source),
         cmocka_unit_test(the_order_of_precedence_holds),
         cmocka_unit_test(deaths_are_told_apart),
+        cmocka_unit_test(a_kill_that_was_not_ours_is_told_apart),
         cmocka_unit_test(scripts_pass_by_output_and_status),
         cmocka_unit_test(every_fact_with_every_record_gives_a_verdict),
         cmocka_unit_test(records_survive_their_bytes),
