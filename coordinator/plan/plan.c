@@ -24,15 +24,21 @@ struct builder {
 static void finding(struct builder *b, uint32_t line, uint32_t column, const char *fmt, ...)
     PX_PRINTF(4, 5);
 
+/* Said once, however many cells it is true of. */
 static void finding(struct builder *b, uint32_t line, uint32_t column, const char *fmt, ...)
 {
+    struct px_buf *out = b->findings;
     va_list ap;
-    px_buf_printf(b->findings, "%s:%u:%u: ", b->recipe->path, line, column);
+    size_t old = out->len;
+    px_buf_printf(out, "%s:%u:%u: ", b->recipe->path, line, column);
     va_start(ap, fmt);
-    px_buf_vprintf(b->findings, fmt, ap);
+    px_buf_vprintf(out, fmt, ap);
     va_end(ap);
-    px_buf_char(b->findings, '\n');
-    b->n_findings++;
+    px_buf_char(out, '\n');
+    if (old && memmem(out->data, old, out->data + old, out->len - old))
+        out->len = old;
+    else
+        b->n_findings++;
 }
 
 /* ---- models and imports ---- */
@@ -313,6 +319,9 @@ static void check_group(struct builder *b, const struct recipe_stage *s, const s
 {
     bool choice = task_request(t) == TASK_CHOICE;
     const char *name = task_name(t);
+    struct px_err err;
+    if (m->backend == BACKEND_NATIVE && task_check_fewshot(t, c->settings->fewshot, &err) != 0)
+        finding(b, s->line, s->column, "eval.fewshot: task %s: %s", name, err.text);
     if (choice && m->backend != BACKEND_NATIVE)
         finding(b, s->line, s->column,
                 "eval: task %s asks for loglikelihoods; backend %s only has texts", name,

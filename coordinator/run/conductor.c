@@ -327,6 +327,16 @@ static bool in_store(struct conductor *c, enum store_db db, const struct px_dige
     return found;
 }
 
+/* The same work was given up for another unit: this one shares its fate, whichever came first. */
+static bool known_bad(struct conductor *c, uint64_t unit, const struct px_digest *key)
+{
+    if (!in_store(c, STORE_QUARANTINE, key, NULL))
+        return false;
+    c->units[unit].state = U_FAILED;
+    settle(c, unit, SETTLED_FAILED);
+    return true;
+}
+
 static bool pull_import(struct conductor *c, struct hall_unit *out)
 {
     for (uint32_t i = 0; i < c->plan->n_imports; i++)
@@ -379,6 +389,8 @@ static int pull_score(struct conductor *c, uint64_t unit, struct hall_unit *out,
         settle(c, unit, SETTLED_SCORED);
         return 0;
     }
+    if (known_bad(c, unit, &u->verdict))
+        return 0;
     u->next = NO_UNIT;
     digest_map_put(c->by_verdict, &u->verdict, unit);
     c->in_flight++;
@@ -419,6 +431,8 @@ static int pull_generate(struct conductor *c, uint64_t unit, struct hall_unit *o
         completion_known(c, unit);
         return 0;
     }
+    if (known_bad(c, unit, &u->content))
+        return 0;
     u->next = NO_UNIT;
     digest_map_put(c->by_content, &u->content, unit);
     c->in_flight++;

@@ -19,13 +19,21 @@ static inline char *reference_path(const char *name)
     return px_path_join(root && *root ? root : "../shared", name);
 }
 
-/* Path of a file that the test cannot do without; skips the test when it is not there. Owned. */
+/* Path of a file that the test cannot do without; skips the test when it is not there. An array,
+ * because a skipped test never comes back to free anything. */
 #define REFERENCE_OR_SKIP(var, name)                                                               \
-    PX_FREE char *var = reference_path(name);                                                      \
+    char var[1024];                                                                                \
+    reference_put_path(var, sizeof var, name);                                                     \
     if (!px_exists(var)) {                                                                         \
         printf("SKIP %s: no %s (set PROCTOR_REFERENCE)\n", __func__, var);                         \
         skip();                                                                                    \
     }
+
+static inline void reference_put_path(char *out, size_t size, const char *name)
+{
+    PX_FREE char *path = reference_path(name);
+    snprintf(out, size, "%s", path);
+}
 
 /* A JSON file; fails the test when it cannot be read. Owned (json_object_put). */
 static inline struct json_object *reference_json(const char *path)

@@ -148,10 +148,9 @@ static void check_golden(const char *golden, const char *model)
 /* llama.cpp's own vectors: texts separated by a line, ids a line each. */
 static void check_vectors(const char *name, const char *model)
 {
-    PX_FREE char *in_name =
-        px_xasprintf("reference/goldens/tokenizer/ggml-vocab-%s.gguf.inp", name);
-    PX_FREE char *out_name =
-        px_xasprintf("reference/goldens/tokenizer/ggml-vocab-%s.gguf.out", name);
+    char in_name[128], out_name[128];
+    snprintf(in_name, sizeof in_name, "reference/goldens/tokenizer/ggml-vocab-%s.gguf.inp", name);
+    snprintf(out_name, sizeof out_name, "reference/goldens/tokenizer/ggml-vocab-%s.gguf.out", name);
     REFERENCE_OR_SKIP(in_path, in_name);
     REFERENCE_OR_SKIP(out_path, out_name);
     REFERENCE_OR_SKIP(model_path, model);
