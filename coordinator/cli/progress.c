@@ -18,6 +18,7 @@ struct progress {
     int64_t started_us;
     int64_t last_line_us;
     int64_t last_beat_us;
+    bool said_stopping; /* plain lines say it once */
     uint64_t done_at_start;
 };
 
@@ -64,6 +65,8 @@ static void take_pulse(const struct progress *p, struct pulse *out)
     out->eta_s = out->rate > 0 ? (double)(out->n.total - out->n.done) / out->rate : 0;
 }
 
+static const char stopping_text[] = "stopping: running units finish; Ctrl-C again stops at once";
+
 static void write_line(const struct pulse *u, const struct hall_progress *h, char *out, size_t size)
 {
     const struct conductor_counts *n = &u->n;
@@ -82,7 +85,9 @@ static void write_line(const struct pulse *u, const struct hall_progress *h, cha
     at += snprintf(out + at, size - (size_t)at, "  %.1f/s%s  %u %s, %u %s", u->rate, eta,
                    h->workers, h->workers == 1 ? "worker" : "workers", h->testers,
                    h->testers == 1 ? "tester" : "testers");
-    if (n->quarantined || h->retries)
+    if (h->stopping)
+        snprintf(out + at, size - (size_t)at, "  %s", stopping_text);
+    else if (n->quarantined || h->retries)
         snprintf(out + at, size - (size_t)at, "  %llu failed, %llu retried",
                  (unsigned long long)n->quarantined, (unsigned long long)h->retries);
 }
@@ -113,6 +118,10 @@ void progress_show(void *ctx, const struct hall_progress *h)
     beat(p, &u, h);
     if (p->quiet)
         return;
+    if (!p->live && h->stopping && !p->said_stopping) {
+        fprintf(stderr, "%s\n", stopping_text);
+        p->said_stopping = true;
+    }
     if (!p->live) {
         int64_t now = clk_now_us();
         if (p->last_line_us && now - p->last_line_us < plain_every_us)

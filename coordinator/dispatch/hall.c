@@ -248,6 +248,7 @@ static void read_signals(struct hall *h)
             continue;
         }
         h->asked_to_stop++;
+        h->counts.stopping = true;
         px_log(PX_INFO, "stopping", "signal=%u %s", s.ssi_signo,
                h->asked_to_stop == 1 ? "finishing what runs" : "at once");
         if (h->asked_to_stop == 1)

@@ -71,6 +71,7 @@ struct hall_progress {
     double tokens_per_s;
     uint64_t audits;     /* second results of a unit that were compared with the first */
     uint64_t mismatches; /* ... and differed: a determinism alarm */
+    bool stopping;       /* asked to stop: running units finish, a second signal stops at once */
 };
 
 struct hall;
