@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "coordinator/cli/cli.h"
+#include "coordinator/dispatch/rendezvous.h"
 #include "coordinator/report/report.h"
 #include "coordinator/report/status.h"
 #include "proto/file.h"
@@ -96,19 +97,39 @@ int cmd_report(int argc, char **argv)
     return rc == 0 ? 0 : cli_fail("report", &err);
 }
 
+static int ask_coordinator(const char *endpoint, const char *curve_dir)
+{
+    struct px_buf json;
+    struct px_err err;
+    px_buf_init(&json, 1 << 20);
+    int rc = rendezvous_ask(endpoint, curve_dir, 5000, &json, &err);
+    if (rc == 0) {
+        px_buf_char(&json, '\n');
+        cli_print(json.data, json.len);
+    }
+    px_buf_clear(&json);
+    return rc == 0 ? 0 : cli_fail("status", &err);
+}
+
 int cmd_status(int argc, char **argv)
 {
+    const char *connect = NULL;
+    const char *curve_dir = NULL;
     bool json = false;
     bool help;
     const char *args[1] = {NULL};
     uint32_t n_args;
     struct px_err err;
     struct run_status st;
-    const struct cli_option options[] = {{.name = "json", .flag = &json}};
-    if (cli_parse(argc, argv, options, 1, args, 1, &n_args, &help, &err) != 0)
+    const struct cli_option options[] = {{.name = "json", .flag = &json},
+                                         {.name = "connect", .text = &connect},
+                                         {.name = "curve-dir", .text = &curve_dir}};
+    if (cli_parse(argc, argv, options, 3, args, 1, &n_args, &help, &err) != 0)
         return cli_usage("status", &err);
     if (help)
         return cli_help(help_status);
+    if (connect)
+        return ask_coordinator(connect, curve_dir);
     struct store *s = open_store(args[0], &err);
     if (!s)
         return cli_fail("status", &err);

@@ -50,6 +50,9 @@ status=$?
 [ -s wrong.txt ] || fail "a worker with a wrong key said nothing"
 checks=$((checks + 1))
 
+# Status over the wire, with the right keys.
+expect 0 '"workers":0' "$proctor" status --connect $end --curve-dir far/curve
+
 "$bin/proctor-worker" --connect $end --curve-dir far/curve --threads 1 >w1.txt 2>&1 &
 w1=$!
 "$bin/proctor-tester" --connect $end --curve-dir far/curve --slots 1 >t1.txt 2>&1 &
