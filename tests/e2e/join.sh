@@ -17,7 +17,7 @@ wait_for()
 }
 
 # No local processes: nothing moves until somebody joins.
-"$proctor" run "$recipe" --limit 6 --run far --workers 0 --testers 0 --listen $end >far.txt 2>&1 &
+"$proctor" run "$recipe" --limit 30 --run far --workers 0 --testers 0 --listen $end >far.txt 2>&1 &
 coordinator=$!
 wait_for "grep -q 'join from another host' far.txt"
 wait_for "[ -d far/curve ]"
@@ -56,7 +56,7 @@ expect 0 '"workers":0' "$proctor" status --connect $end --curve-dir far/curve
 "$bin/proctor-worker" --connect $end --curve-dir far/curve --threads 1 >w1.txt 2>&1 &
 w1=$!
 "$bin/proctor-tester" --connect $end --curve-dir far/curve --slots 1 >t1.txt 2>&1 &
-sleep 1.0
+sleep 0.6
 "$bin/proctor-worker" --connect $end --curve-dir far/curve --threads 1 >w2.txt 2>&1 &
 # The first one is asked to leave; it drains and goes.
 kill -TERM $w1
@@ -67,7 +67,7 @@ checks=$((checks + 1))
 wait_for "! kill -0 $coordinator 2>/dev/null"
 wait $coordinator
 [ $? -le 1 ] || { cat far.txt; fail "the run with joined peers failed"; }
-"$proctor" run "$recipe" --limit 6 --run near --quiet >near.txt 2>&1
+"$proctor" run "$recipe" --limit 30 --run near --quiet >near.txt 2>&1
 [ $? -le 1 ] || { cat near.txt; fail "the local run failed"; }
 "$root/tests/e2e/compare_runs.py" far near || fail "joined workers gave other results"
 checks=$((checks + 1))
