@@ -15,7 +15,7 @@ DESTDIR ?=
 VERSION := 0.1.0
 BUILD   := $(VERSION)
 
-PKGS_proto       := json-c openssl zlib libpcre2-8 libzmq libczmq libsodium
+PKGS_proto       := json-c openssl zlib libpcre2-8 libzmq
 PKGS_coordinator := $(PKGS_proto) lmdb yaml-0.1
 PKGS_worker      := $(PKGS_proto)
 PKGS_sandbox     := $(PKGS_proto) libseccomp
