@@ -9,7 +9,7 @@
 #include "worker/stage/model_cmd.h"
 
 static const char usage[] =
-    "usage: proctor model check FILE [options]\n"
+    "Usage: proctor model check FILE [options]\n"
     "\n"
     "Reads the whole file and runs twelve stages: the container, tokenizer, embedding,\n"
     "positions, projections, attention, feed forward, norms, head, logits, sampler, and the\n"
@@ -19,7 +19,7 @@ static const char usage[] =
     "  --isa NAME     auto, scalar, avx2, avx512: the report is the same\n"
     "  --threads N    default: all\n"
     "\n"
-    "example: proctor model check recipes/models/tiny.gguf\n";
+    "Example: proctor model check recipes/models/tiny.gguf\n";
 
 enum { O_HELP = 256, O_JSON, O_ENGINE };
 static const struct option longs[] = {{"help", no_argument, NULL, O_HELP},

@@ -15,7 +15,7 @@
 #include "worker/stage/engine_cmds.h"
 
 static const char usage[] =
-    "usage: proctor model generate FILE [options]\n"
+    "Usage: proctor model generate FILE [options]\n"
     "\n"
     "Continues a prompt with the model in a GGUF file. The text goes to stdout, figures to "
     "stderr.\n"
@@ -39,7 +39,7 @@ static const char usage[] =
     "  --threads N          default: all\n"
     "  --json               one JSON object on stdout\n"
     "\n"
-    "example: proctor model generate model.gguf --chat --prompt 'What is 2 + 2?' --max-tokens 32\n";
+    "Example: proctor model generate model.gguf --chat --prompt 'What is 2 + 2?' --max-tokens 32\n";
 
 struct options {
     const char *model, *prompt, *file, *reuse;

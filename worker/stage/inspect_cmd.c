@@ -16,7 +16,7 @@
 #include "worker/stage/model_cmd.h"
 
 static const char usage[] =
-    "usage: proctor model inspect FILE [--json]\n"
+    "Usage: proctor model inspect FILE [--json]\n"
     "\n"
     "Shows the metadata, the shape, the tensors with types and bytes, the memory that weights\n"
     "and keys and values take, the tokenizer, the stop tokens and the chat template. Reads no\n"
@@ -24,7 +24,7 @@ static const char usage[] =
     "\n"
     "  --json    one JSON object on stdout\n"
     "\n"
-    "example: proctor model inspect model.gguf\n";
+    "Example: proctor model inspect model.gguf\n";
 
 enum { O_HELP = 256, O_JSON, TYPE_MAX = 64 };
 

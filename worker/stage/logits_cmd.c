@@ -14,7 +14,7 @@
 #include "worker/stage/engine_cmds.h"
 
 static const char usage[] =
-    "usage: proctor model logits FILE (--prompt TEXT | --tokens 1,2,3) [options]\n"
+    "Usage: proctor model logits FILE (--prompt TEXT | --tokens 1,2,3) [options]\n"
     "\n"
     "Prints the best next tokens after a prompt: id, logit, log-probability, text.\n"
     "\n"
@@ -28,7 +28,7 @@ static const char usage[] =
     "  --threads N      default: all\n"
     "  --json           one JSON object on stdout\n"
     "\n"
-    "example: proctor model logits model.gguf --prompt 'The capital of France is' --top 5\n";
+    "Example: proctor model logits model.gguf --prompt 'The capital of France is' --top 5\n";
 
 struct options {
     const char *model, *prompt, *ids, *out;

@@ -22,12 +22,12 @@ enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
 static void print_usage(FILE *to)
 {
-    fprintf(to, "usage: proctor model COMMAND FILE [options]\n\n"
+    fprintf(to, "Usage: proctor model COMMAND FILE [options]\n\n"
                 "Looks at, checks and runs a model in a GGUF file.\n\n");
     for (int i = 0; i < N_COMMANDS; i++)
         fprintf(to, "  %-11s %s\n", commands[i].name, commands[i].what);
     fprintf(to, "\nproctor model COMMAND --help says more.\n\n"
-                "example: proctor model check model.gguf\n");
+                "Example: proctor model check model.gguf\n");
 }
 
 int model_command(int argc, char **argv)

@@ -12,7 +12,7 @@
 #include "worker/stage/perplexity.h"
 
 static const char usage[] =
-    "usage: proctor model perplexity FILE TEXTFILE [options]\n"
+    "Usage: proctor model perplexity FILE TEXTFILE [options]\n"
     "\n"
     "Perplexity of a text, computed as llama-perplexity does: chunks of N tokens, each on its "
     "own,\n"
@@ -24,7 +24,7 @@ static const char usage[] =
     "  --threads N      default: all\n"
     "  --json           one JSON object on stdout\n"
     "\n"
-    "example: proctor model perplexity model.gguf wiki.test.raw --ctx 512\n";
+    "Example: proctor model perplexity model.gguf wiki.test.raw --ctx 512\n";
 
 enum { O_CTX = 256, O_JSON, O_ENGINE, TEXT_LIMIT = 1 << 30 };
 

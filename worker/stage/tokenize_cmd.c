@@ -12,7 +12,7 @@
 #include "worker/stage/model_cmd.h"
 
 static const char usage[] =
-    "usage: proctor model tokenize FILE TEXT... [options]\n"
+    "Usage: proctor model tokenize FILE TEXT... [options]\n"
     "\n"
     "Prints the token ids of each text, one token a line with what it stands for. A file with\n"
     "a vocabulary alone will do.\n"
@@ -22,7 +22,7 @@ static const char usage[] =
     "  --parse-special    special tokens in the text, such as <|im_end|>, are recognised\n"
     "  --json             one JSON object per text: {\"text\", \"ids\", \"pieces\"}\n"
     "\n"
-    "example: proctor model tokenize model.gguf --special 'Hello, world!'\n";
+    "Example: proctor model tokenize model.gguf --special 'Hello, world!'\n";
 
 enum { O_HELP = 256, O_FILE, O_SPECIAL, O_PARSE, O_JSON, MAX_TEXT = 64 << 20 };
 static const struct option longs[] = {

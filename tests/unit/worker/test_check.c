@@ -262,10 +262,10 @@ static void wrong_use_exits_2_and_help_has_an_example(void **state)
     (void)state;
     char inspect[] = "inspect", check_word[] = "check", tokenize[] = "tokenize", help[] = "--help",
          odd[] = "--odd", none[] = "/nonexistent.gguf", unknown[] = "train";
-    EXPECT(0, "example: ", inspect, help);
-    EXPECT(0, "example: ", check_word, help);
-    EXPECT(0, "example: ", tokenize, help);
-    EXPECT(0, "example: ", help);
+    EXPECT(0, "Example: ", inspect, help);
+    EXPECT(0, "Example: ", check_word, help);
+    EXPECT(0, "Example: ", tokenize, help);
+    EXPECT(0, "Example: ", help);
     EXPECT(2, "unknown option or missing value: --odd", check_word, odd);
     EXPECT(2, "one model file is expected, 0 were given", inspect);
     EXPECT(2, "a model file and a text", tokenize, none);

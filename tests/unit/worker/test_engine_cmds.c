@@ -101,7 +101,7 @@ static void help_is_one_page_with_an_example(void **state)
     for (size_t i = 0; i < 3; i++) {
         char *out;
         assert_int_equal(RUN(commands[i], &out, "x", "--help"), 0);
-        assert_non_null(strstr(out, "example: proctor model "));
+        assert_non_null(strstr(out, "Example: proctor model "));
         free(out);
     }
 }
