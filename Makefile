@@ -132,7 +132,14 @@ opt = $(if $(filter worker/engine/%,$(1)),-O3)
 # the same bits with checks, so in the sanitized variants these alone are compiled without.
 unchecked = $(if $(filter %_avx512.c,$(1)),$(if $(filter asan tsan fuzz,$(VARIANT)),-O1 -fno-sanitize=all))
 
-$(O)/obj/%.o: %.c
+# Without its tools a plain `make` says what to do instead of what the shell thinks of it.
+.PHONY: tools
+tools:
+	@command -v $(firstword $(CC)) >/dev/null && command -v pkg-config >/dev/null && \
+	    pkg-config --exists $(PKGS_coordinator) $(PKGS_sandbox) $(PKGS_test) || { \
+	    echo "the compiler, pkg-config or a library is missing: run 'make deps' first" >&2; exit 1; }
+
+$(O)/obj/%.o: %.c | tools
 	@mkdir -p $(@D)
 	@echo "  CC   $<"
 	@$(CC) $(CPPFLAGS) $(CFLAGS) $(call opt,$<) $(call unchecked,$<) $(call isa,$<) $(PKG_CFLAGS) -c -o $@ $<
@@ -197,6 +204,7 @@ help:
 	@echo "make quickstart   install what is missing, build, run the main job, show the result"
 	@echo "make test         the same set-up, then every test (under 15 minutes on 2 cores)"
 	@echo "make              build into $(BIN)"
+	@echo "make deps         install what building and testing need (apt, as root or with sudo)"
 	@echo "make install      PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)"
 	@echo "make bench        the measurements of docs/numbers.md"
 	@echo "make bench-engine MODEL=file.gguf  prefill, decode and start-up of one model"

@@ -44,18 +44,36 @@ if ! command -v apt-get >/dev/null 2>&1; then
     echo "install-deps.sh: no apt-get here; install the counterparts of: $want" >&2
     exit 2
 fi
-if [ "$(id -u)" = 0 ]; then
-    as_root=""
-elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
-    as_root="sudo"
-else
-    echo "install-deps.sh: not root and no password-less sudo; run this, then try again:" >&2
-    echo "    sudo apt-get update && sudo apt-get install -y --no-install-recommends $want" >&2
+update="apt-get update"
+install="apt-get install -y --no-install-recommends $want"
+
+by_hand()
+{
+    echo "install-deps.sh: $1; $2, then try again:" >&2
+    echo "    $3$update && $3$install" >&2
     exit 2
+}
+
+as_root=""
+if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null 2>&1 || by_hand "not root, and there is no sudo" "run this as root" ""
+    as_root="sudo env DEBIAN_FRONTEND=noninteractive"
+    # Without a terminal nobody can answer sudo's question.
+    if ! sudo -n true 2>/dev/null; then
+        [ -t 0 ] && [ -t 2 ] || by_hand "sudo wants a password" "run this" "sudo "
+        echo "install-deps.sh: sudo may ask for your password, to install the packages" >&2
+        sudo true || by_hand "sudo refused" "run this as root" ""
+    fi
 fi
+echo "install-deps.sh: installing with apt-get (a minute or two)" >&2
 export DEBIAN_FRONTEND=noninteractive
+log=$(mktemp)
 # shellcheck disable=SC2086 # the package lists are words
-$as_root apt-get update -qq
-# shellcheck disable=SC2086
-$as_root apt-get install -y -qq --no-install-recommends $want >/dev/null
+if ! { $as_root $update && $as_root $install; } >"$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    rm -f "$log"
+    by_hand "apt-get failed (its last words are above)" "find out why with this" \
+        "${as_root:+sudo }"
+fi
+rm -f "$log"
 echo "install-deps.sh: installed" >&2

@@ -5,6 +5,6 @@ reference=${PROCTOR_REFERENCE:-../shared}
 if [ ! -f "$reference/data/humaneval/HumanEval.jsonl" ] ||
     [ ! -f "$reference/data/mbpp/sanitized-mbpp.json" ]; then
     echo "SKIP reference solutions: no HumanEval or MBPP below $reference/data (set PROCTOR_REFERENCE)"
-    exit 0
+    exit 77
 fi
 exec python3 "$(dirname "$0")/references.py" "$1" "$reference/data"

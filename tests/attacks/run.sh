@@ -5,7 +5,7 @@ reference=${PROCTOR_REFERENCE:-../shared}
 tool=$reference/attacks/tools/armory.py
 if [ ! -f "$tool" ]; then
     echo "SKIP hostile programs of the reference: no $tool (set PROCTOR_REFERENCE)"
-    exit 0
+    exit 77
 fi
 work=$(mktemp -d)
 chmod 755 "$work"

@@ -7,7 +7,7 @@ if [ -z "${PROCTOR_IN_NAMESPACE:-}" ]; then
     [ "$(id -u)" != 0 ] || as_root=-m
     if ! unshare $as_root true 2>/dev/null; then
         echo "SKIP a full disk: this host gives no mount namespace"
-        done_testing
+        exit 77
     fi
     PROCTOR_IN_NAMESPACE=1 unshare $as_root "$root/tests/e2e/disk_full.sh" "$bin"
     exit $?
