@@ -127,10 +127,11 @@ PKG_CFLAGS := $(call pkg,cflags,$(sort $(PKGS_coordinator) $(PKGS_sandbox) $(PKG
 ISA_avx2   := -mavx2 -mfma -mf16c
 ISA_avx512 := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx2 -mfma -mf16c
 isa = $(foreach i,avx2 avx512,$(if $(filter %_$(i).c,$(1)),$(ISA_$(i))))
-opt = $(if $(filter worker/engine/%,$(1)),-O3)
-# Compilers need minutes to put checks into the widest kernels; the other instruction sets compute
-# the same bits with checks, so in the sanitized variants these alone are compiled without.
-unchecked = $(if $(filter %_avx512.c,$(1)),$(if $(filter asan tsan fuzz,$(VARIANT)),-O1 -fno-sanitize=all))
+# Compilers need minutes to put every check into wide kernels at -O3. The scalar kernels compute the
+# same bits with all checks; of the others AVX2 keeps the address checks, AVX-512 none.
+opt = $(if $(filter worker/engine/%,$(1)),$(if $(filter asan tsan fuzz,$(VARIANT)),-O1,-O3))
+unchecked = $(if $(filter asan tsan fuzz,$(VARIANT)),$(if $(filter %_avx512.c,$(1)),-fno-sanitize=all) \
+            $(if $(filter %_avx2.c,$(1)),-fno-sanitize=undefined))
 
 # Without its tools a plain `make` says what to do instead of what the shell thinks of it.
 .PHONY: tools
@@ -181,14 +182,14 @@ fuzz-programs: $(FUZZ_BIN)
 
 .PHONY: fuzz-smoke
 fuzz-smoke:
-	@$(MAKE) --no-print-directory VARIANT=asan fuzz-programs
+	@$(MAKE) --no-print-directory -j2 VARIANT=asan fuzz-programs
 	@for f in $(FUZZ_BIN:$(O)/%=build/asan/%); do $$f || exit 1; done
 
 # Starts from the seeds that a target makes itself; what it finds is kept in build/fuzz/corpus.
 .PHONY: fuzz
 fuzz:
-	@$(MAKE) --no-print-directory fuzz-programs
-	@$(MAKE) --no-print-directory VARIANT=fuzz CC=clang WARN=-w fuzz-programs
+	@$(MAKE) --no-print-directory -j2 fuzz-programs
+	@$(MAKE) --no-print-directory -j2 VARIANT=fuzz CC=clang WARN=-w fuzz-programs
 	@for f in $(FUZZ_BIN:$(O)/fuzz/%=%); do \
 	    corpus=build/fuzz/corpus/$$f; mkdir -p $$corpus; \
 	    $(O)/fuzz/$$f -w $$corpus || exit 1; \
