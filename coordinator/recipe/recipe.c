@@ -258,11 +258,14 @@ static void stage_path(const struct loading *l, const struct yaml_node *body, ch
     snprintf(out, CHECK_PATH, "stages.%zu.eval", i);
 }
 
-/* Knobs of the engine are refused where no model runs in it. */
+/* Knobs of the engine and of what it reads are refused where no model runs in it. Temperature is
+ * not one: it says that the recorded samples of a problem may differ. */
 static void check_native_knobs(struct loading *l, const struct recipe_stage *s,
                                const struct yaml_node *body, const char *path)
 {
-    static const enum knob knobs[] = {KNOB_KV, KNOB_CONTEXT, KNOB_REUSE_K};
+    static const enum knob knobs[] = {KNOB_TOP_K,   KNOB_TOP_P,  KNOB_MIN_P,   KNOB_MAX_TOKENS,
+                                      KNOB_STOP,    KNOB_KV,     KNOB_CONTEXT, KNOB_CHAT,
+                                      KNOB_FEWSHOT, KNOB_REUSE_K};
     for (uint32_t i = 0; i < s->n_models; i++) {
         const struct recipe_model *m = names_origin(l->r, s->models[i]);
         if (!m || m->backend == BACKEND_NATIVE)

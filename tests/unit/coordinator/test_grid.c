@@ -221,7 +221,7 @@ static void an_axis_that_never_acts_is_refused(void **state)
     (void)state;
     assert_findings("grid: {sampler.top_k: [0, 5]}\n",
                     "r:1:8: e.sampler.top_k: cannot act: sampler.temperature is 0 (greedy) in "
-                    "every cell where it is set; it acts on temperature > 0\n");
+                    "every cell where it is set; it acts on native models at temperature > 0\n");
     assert_findings("grid: {reuse.k: [1, 2]}\n",
                     "r:1:8: e.reuse.subset: missing where reuse.k is above 1; allowed: first, "
                     "middle, last or a list of layer indices\n");

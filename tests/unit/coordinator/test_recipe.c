@@ -340,6 +340,14 @@ static void engine_settings_need_a_native_model(void **state)
         "3:21: import.model: contradiction: 'm' is a replay model; allowed: GGUF files",
         "4:41: stages.1.eval.kv: cannot act: it acts on native models",
         "5:24: stages.1.eval.reuse.k: cannot act: it acts on native models");
+    BAD("models: {m: {source: m.gguf, backend: replay}}\nstages:\n"
+        "  - eval: {models: [m], tasks: [t], chat: qwen2, fewshot: 3, samples: 2,\n"
+        "           sampler: {temperature: 1, top_k: 3, max_tokens: 9, stop: [x]}}\n",
+        "3:43: stages.0.eval.chat: cannot act: it acts on native models",
+        "3:59: stages.0.eval.fewshot: cannot act: it acts on native models",
+        "4:45: stages.0.eval.sampler.top_k: cannot act: it acts on native models",
+        "4:60: stages.0.eval.sampler.max_tokens: cannot act: it acts on native models",
+        "4:69: stages.0.eval.sampler.stop: cannot act: it acts on native models");
 }
 
 static void contradictions_are_refused(void **state)
