@@ -50,7 +50,7 @@ step()
     case $status in
     0) word=ok ;;
     77) word=skip ;;
-    *) word=FAIL && tail -n 60 "$log" ;;
+    *) word=FAIL && grep -v '^SKIP' "$log" | tail -n 60 ;;
     esac
     if [ "$name" = "unit tests" ]; then
         count_units

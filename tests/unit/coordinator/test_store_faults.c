@@ -246,15 +246,17 @@ static bool write_text(const char *path, const char *text)
     return good;
 }
 
-/* A mount table of this process's own; as root of a user namespace when need be. */
+/* A mount table of this process's own; as root of a user namespace when need be, where a user and
+ * a group without a mapping could not make a file. */
 static bool own_mounts(void)
 {
-    char map[64];
-    if (unshare(CLONE_NEWNS) != 0) {
-        snprintf(map, sizeof map, "0 %d 1", (int)getuid());
-        if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0 || !write_text("/proc/self/uid_map", map))
-            return false;
-    }
+    char users[64], groups[64];
+    snprintf(users, sizeof users, "0 %d 1", (int)getuid());
+    snprintf(groups, sizeof groups, "0 %d 1", (int)getgid());
+    if (unshare(CLONE_NEWNS) != 0 &&
+        (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0 || !write_text("/proc/self/uid_map", users) ||
+         !write_text("/proc/self/setgroups", "deny") || !write_text("/proc/self/gid_map", groups)))
+        return false;
     return mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
 }
 
