@@ -6,6 +6,7 @@
 #include "coordinator/cli/cli.h"
 #include "coordinator/recipe/recipe.h"
 #include "proto/log.h"
+#include "proto/streams.h"
 
 static const struct cli_command commands[] = {
     {"run", "run a recipe; run it again to resume", help_run, cmd_run},
@@ -44,10 +45,8 @@ static int unknown_command(const char *word)
     return 2;
 }
 
-int main(int argc, char **argv)
+static int run_command(int argc, char **argv)
 {
-    px_log_init("proctor");
-    signal(SIGPIPE, SIG_IGN);
     if (argc < 2) {
         print_overview(stderr);
         return 2;
@@ -65,4 +64,12 @@ int main(int argc, char **argv)
         if (strcmp(commands[i].name, argv[1]) == 0)
             return commands[i].run(argc - 1, argv + 1);
     return unknown_command(argv[1]);
+}
+
+int main(int argc, char **argv)
+{
+    px_streams_hold();
+    px_log_init("proctor");
+    signal(SIGPIPE, SIG_IGN);
+    return px_streams_finish("proctor", run_command(argc, argv));
 }

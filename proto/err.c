@@ -21,7 +21,14 @@ static enum px_code code_of_errno(int e)
 {
     switch (e) {
     case ENOENT:
+    case ENOTDIR:
+    case EACCES:
+    case EROFS:
         return PX_EMISSING;
+    case EISDIR:
+    case ELOOP:
+    case ENAMETOOLONG:
+        return PX_EINPUT;
     case ENOSPC:
     case EDQUOT:
         return PX_ENOSPC;

@@ -36,7 +36,9 @@ struct px_err {
 int px_fail(struct px_err *err, enum px_code code, const char *fmt, ...) PX_PRINTF(3, 4);
 
 /* As px_fail, with ": strerror(errno)" appended and the code derived from errno
- * (ENOENT: PX_EMISSING, ENOSPC/EDQUOT: PX_ENOSPC, EEXIST: PX_EEXIST, else PX_EIO). */
+ * (ENOENT, ENOTDIR, EACCES, EROFS: PX_EMISSING, EISDIR, ELOOP, ENAMETOOLONG: PX_EINPUT,
+ * ENOSPC, EDQUOT: PX_ENOSPC, EEXIST, EADDRINUSE: PX_EEXIST, EINTR: PX_EINTERRUPTED, else PX_EIO).
+ */
 int px_fail_errno(struct px_err *err, const char *fmt, ...) PX_PRINTF(2, 3);
 
 /* Puts "context: " before the text that err already has. Returns -1. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "proto/log.h"
+#include "proto/streams.h"
 #include "sandbox/judge.h"
 
 static const char help[] =
@@ -26,7 +27,7 @@ static const struct {
     int (*run)(int argc, char **argv);
 } commands[] = {{"judge", judge_main}, {"doctor", doctor_main}};
 
-int main(int argc, char **argv)
+static int run_command(int argc, char **argv)
 {
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
         fputs(help, argc < 2 ? stderr : stdout);
@@ -36,7 +37,6 @@ int main(int argc, char **argv)
         puts("proctor-tester " PROCTOR_VERSION);
         return 0;
     }
-    px_log_init("tester");
     if (strncmp(argv[1], "--", 2) == 0)
         return session_main(argc, argv);
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
@@ -44,4 +44,11 @@ int main(int argc, char **argv)
             return commands[i].run(argc - 1, argv + 1);
     fprintf(stderr, "proctor-tester: no command \"%.60s\"; try proctor-tester --help\n", argv[1]);
     return 2;
+}
+
+int main(int argc, char **argv)
+{
+    px_streams_hold();
+    px_log_init("tester");
+    return px_streams_finish("proctor-tester", run_command(argc, argv));
 }

@@ -9,6 +9,7 @@
 #include "proto/log.h"
 #include "proto/mem.h"
 #include "proto/number.h"
+#include "proto/streams.h"
 #include "worker/engine/kernels.h"
 #include "worker/session.h"
 #include "worker/stage/model_cmd.h"
@@ -150,11 +151,10 @@ static int connect_and_work(const struct arguments *a, struct px_err *err)
     return session_run(&cfg, err);
 }
 
-int main(int argc, char **argv)
+static int run_command(int argc, char **argv)
 {
     struct arguments a = {.isa = "auto", .memory = INT64_C(2) << 30};
     struct px_err err;
-    px_log_init("proctor-worker");
     if (argc < 2) {
         fputs(help_text, stderr);
         return 2;
@@ -178,4 +178,11 @@ int main(int argc, char **argv)
         return px_exit_code(err.code);
     }
     return 0;
+}
+
+int main(int argc, char **argv)
+{
+    px_streams_hold();
+    px_log_init("proctor-worker");
+    return px_streams_finish("proctor-worker", run_command(argc, argv));
 }

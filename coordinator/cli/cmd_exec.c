@@ -10,7 +10,7 @@
 #include "proto/mem.h"
 
 const char help_model[] =
-    "Usage: proctor model COMMAND FILE ... \n"
+    "Usage: proctor model COMMAND FILE ...\n"
     "\n"
     "Looks at and runs one GGUF file without a recipe.\n"
     "\n"

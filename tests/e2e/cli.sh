@@ -26,4 +26,25 @@ expect 0 "" "$proctor" doctor
 expect 0 "prompt tok" "$proctor" plan "$root/recipes/quickstart.yaml"
 expect 0 '"units"' "$proctor" plan "$root/recipes/quickstart.yaml" --json
 expect 2 "" "$proctor" plan "$root/recipes/quickstart.yaml" --memory 1MiB
+expect 2 "--isa: 'mips'" "$proctor" run "$root/recipes/quickstart.yaml" --isa mips
+expect 2 "directory" "$proctor" run "$root"
+
+# Output that does not arrive is an error, a reader that leaves is none; streams that are closed are
+# nobody's: no file gets their numbers.
+for c in "$proctor --help" "$proctor plan $root/recipes/quickstart.yaml" \
+    "$proctor model inspect $root/recipes/models/tiny.gguf" "$proctor doctor"; do
+    $c >/dev/full 2>err.txt
+    [ $? -eq 4 ] || fail "not exit 4 with a full disk behind stdout: $c"
+    grep -q "cannot write all of the output" err.txt || fail "lost output is not mentioned: $c"
+    checks=$((checks + 1))
+done
+{ "$proctor" model inspect "$root/recipes/models/tiny.gguf" 2>err.txt; echo $? >status.txt; } | true
+[ "$(cat status.txt)" = 0 ] && [ ! -s err.txt ] || fail "a reader that leaves is taken for an error"
+cat >recipe.yaml <<Y
+recipe: closed
+models: {tiny: {source: $root/recipes/models/tiny.gguf}}
+stages: [{import: {model: tiny, as: ready}}, {eval: {models: [ready], tasks: [small_choice], limit: 2}}]
+Y
+"$proctor" run recipe.yaml --run closed <&- >&- 2>&- || fail "exit $? with all streams closed"
+expect 0 "2 of 2 units" "$proctor" report closed
 done_testing
