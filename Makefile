@@ -216,7 +216,7 @@ help:
 	@echo "make check-tsan   unit tests of threaded rooms under the thread sanitizer"
 	@echo "make fuzz-smoke   a few seconds of seeded mutations on every parser of outside bytes"
 	@echo "make fuzz         libFuzzer on every parser of outside bytes (needs clang)"
-	@echo "make lint         clang-format, cppcheck, include arrows, banned words"
+	@echo "make lint         clang-format, cppcheck, include arrows, lengths, banned words"
 	@echo "make format       clang-format -i"
 	@echo "make clean"
 

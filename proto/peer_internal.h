@@ -1,5 +1,6 @@
 /* peer_internal.h - what the two halves of a peer share: the caller's face (peer.c) and the
- * network thread (peer_net.c). Everything below `lock` is guarded by it. */
+ * network thread (peer_net.c, and peer_mail.c for what it hears). Everything below `lock` is
+ * guarded by it. */
 #ifndef PROTO_PEER_INTERNAL_H
 #define PROTO_PEER_INTERNAL_H
 
@@ -70,7 +71,38 @@ struct peer {
     bool stop;
 };
 
+/* The network thread's own state. */
+struct peer_net {
+    struct peer *p;
+    void *ctx;
+    void *socket;
+    void *monitor;
+    bool connected; /* the transport stands */
+    bool welcome;   /* the coordinator answered our HELLO */
+    bool over;      /* REFUSED or GONE was told: nothing more to do */
+    int bad_handshakes;
+    int64_t last_heard;
+    int64_t last_hello;
+    int64_t last_beat;
+    int64_t last_resend;
+    struct px_buf *jobs; /* [n_jobs] encoded heads by the coordinator's number */
+    uint32_t n_jobs;
+};
+
 void *peer_thread_main(void *peer);
+
+/* For the caller's queue; ev is taken. */
+void peer_push_event(struct peer_net *t, struct peer_event *ev);
+/* The last event there is: REFUSED or GONE with its reason. Once only. */
+void peer_end_with(struct peer_net *t, enum peer_event_kind kind, enum px_code code,
+                   const char *text);
+/* Reads and obeys everything that waits in the socket. */
+void peer_read_mail(struct peer_net *t);
+/* Introduces the peer and lists what it holds. */
+void peer_say_hello(struct peer_net *t);
+/* Everything unacknowledged is to be sent again. */
+void peer_say_all_again(struct peer *p);
+void peer_forget_jobs(struct peer_net *t);
 
 /* Under the lock. */
 void peer_forget_result(struct peer *p, struct result *r);

@@ -1,7 +1,6 @@
 /* peer_net.c - the network thread of a peer: it owns the DEALER socket and talks to the
  * coordinator; it never waits for the caller, nor the caller for it. */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +9,6 @@
 
 #include "proto/clock.h"
 #include "proto/link.h"
-#include "proto/log.h"
 #include "proto/mem.h"
 #include "proto/peer_internal.h"
 
@@ -27,25 +25,7 @@ enum {
     HANDSHAKE_TRIES = 3
 };
 
-/* The thread's own state. */
-struct net {
-    struct peer *p;
-    void *ctx;
-    void *socket;
-    void *monitor;
-    bool connected; /* the transport stands */
-    bool welcome;   /* the coordinator answered our HELLO */
-    bool over;      /* REFUSED or GONE was told: nothing more to do */
-    int bad_handshakes;
-    int64_t last_heard;
-    int64_t last_hello;
-    int64_t last_beat;
-    int64_t last_resend;
-    struct px_buf *jobs; /* [n_jobs] encoded heads by the coordinator's number */
-    uint32_t n_jobs;
-};
-
-static void push_event(struct net *t, struct peer_event *ev)
+void peer_push_event(struct peer_net *t, struct peer_event *ev)
 {
     struct peer *p = t->p;
     struct queued_event *e = px_xcalloc(1, sizeof *e);
@@ -62,230 +42,20 @@ static void push_event(struct net *t, struct peer_event *ev)
     pthread_mutex_unlock(&p->lock);
 }
 
-static void end_with(struct net *t, enum peer_event_kind kind, enum px_code code, const char *text)
+void peer_end_with(struct peer_net *t, enum peer_event_kind kind, enum px_code code,
+                   const char *text)
 {
     if (t->over)
         return;
     struct peer_event ev = {.kind = kind};
     px_fail(&ev.err, code, "%s", text);
     t->over = true;
-    push_event(t, &ev);
-}
-
-/* ---- what the coordinator says ---- */
-
-static void forget_jobs(struct net *t)
-{
-    for (uint32_t i = 0; i < t->n_jobs; i++)
-        px_buf_clear(&t->jobs[i]);
-    free(t->jobs);
-    t->jobs = NULL;
-    t->n_jobs = 0;
-}
-
-/* Keeps a job's head, or finds the one that came before. */
-static const struct px_buf *job_head(struct net *t, const struct wire_msg *m)
-{
-    enum { MOST = 1 << 20 };
-    if (m->job < 0 || m->job >= MOST)
-        return NULL;
-    uint32_t i = (uint32_t)m->job;
-    if (m->n_body[0] > 0) {
-        if (i >= t->n_jobs) {
-            t->jobs = px_xrealloc(t->jobs, (i + 1) * sizeof *t->jobs);
-            for (uint32_t k = t->n_jobs; k <= i; k++)
-                px_buf_init(&t->jobs[k], UNIT_LIMIT);
-            t->n_jobs = i + 1;
-        }
-        px_buf_reset(&t->jobs[i]);
-        px_buf_put(&t->jobs[i], m->body[0], m->n_body[0]);
-    }
-    return i < t->n_jobs && t->jobs[i].len > 0 ? &t->jobs[i] : NULL;
-}
-
-static int decode_units(const struct wire_msg *m, struct peer_event *ev, struct px_err *err)
-{
-    struct wire_unit *w;
-    if (wire_unpack_units(m->body[1], m->n_body[1], m->n, &w, err) != 0)
-        return -1;
-    ev->units = px_xcalloc((size_t)m->n, sizeof *ev->units);
-    ev->attempts = px_xcalloc((size_t)m->n, sizeof *ev->attempts);
-    int rc = 0;
-    for (int64_t i = 0; i < m->n && rc == 0; i++) {
-        rc = unit_decode(w[i].p, w[i].n, &ev->units[i], err);
-        ev->attempts[i] = w[i].attempt;
-        ev->n += rc == 0;
-    }
-    free(w);
-    return rc;
-}
-
-static void got_work(struct net *t, const struct wire_msg *m)
-{
-    struct px_err err;
-    const struct px_buf *head = job_head(t, m);
-    struct peer_event ev = {.kind = PEER_WORK, .lease = (uint64_t)m->lease};
-    ev.job = px_xcalloc(1, sizeof *ev.job);
-    int rc = -1;
-    if (!head)
-        px_fail(&err, PX_EINPUT, "WORK of job %" PRId64 " without its head", m->job);
-    else
-        rc = job_decode(head->data, head->len, ev.job, &err);
-    if (rc == 0)
-        rc = decode_units(m, &ev, &err);
-    if (rc == 0) {
-        push_event(t, &ev);
-        return;
-    }
-    px_log(PX_ERROR, "bad work", "lease=%" PRId64 " %s", m->lease, err.text);
-    for (uint32_t i = 0; i < ev.n; i++)
-        unit_clear(&ev.units[i]);
-    free(ev.units);
-    free(ev.attempts);
-    job_clear(ev.job);
-    free(ev.job);
-    end_with(t, PEER_REFUSED, PX_EINPUT, "the coordinator sent work that this build cannot read");
-}
-
-static void got_retract(struct net *t, const struct wire_msg *m)
-{
-    struct peer_event ev = {.kind = m->cancel ? PEER_CANCEL : PEER_RETRACT};
-    if (m->n > 0 && wire_unpack_keys(m->body[0], m->n_body[0], m->n, &ev.keys, NULL) == 0) {
-        ev.n = (uint32_t)m->n;
-        push_event(t, &ev);
-    }
-}
-
-static void got_ack(struct net *t, const struct wire_msg *m)
-{
-    struct peer *p = t->p;
-    struct px_digest *keys;
-    uint64_t v;
-    if (wire_unpack_keys(m->body[0], m->n_body[0], m->n, &keys, NULL) != 0)
-        return;
-    pthread_mutex_lock(&p->lock);
-    for (int64_t i = 0; i < m->n; i++)
-        if (keymap_get(&p->result_of, &keys[i], &v))
-            peer_forget_result(p, (struct result *)(uintptr_t)v);
-    pthread_mutex_unlock(&p->lock);
-    free(keys);
-}
-
-/* Everything unacknowledged is to be sent again; what the peer holds is announced in HELLO. */
-static void say_everything_again(struct peer *p)
-{
-    pthread_mutex_lock(&p->lock);
-    p->n_unsent = 0;
-    for (struct result *r = p->results; r; r = r->next) {
-        r->sent = false;
-        p->n_unsent++;
-    }
-    p->capacity_changed = true;
-    p->drain_changed = p->draining;
-    pthread_mutex_unlock(&p->lock);
-}
-
-static void say_hello(struct net *t)
-{
-    struct peer *p = t->p;
-    struct px_buf keys;
-    px_buf_init(&keys, (size_t)WIRE_MAX_UNITS * PX_DIGEST_SIZE);
-    struct wire_msg m = {.kind = WIRE_HELLO,
-                         .id = p->id,
-                         .program = p->program,
-                         .host = p->host,
-                         .isa = p->isa,
-                         .build = (char *)(uintptr_t)PROCTOR_VERSION,
-                         .roles = p->cfg.roles,
-                         .pid = getpid(),
-                         .cores = p->cfg.cores,
-                         .memory = p->cfg.memory_budget,
-                         .end_time_us = p->cfg.end_time_us,
-                         .numerics = PX_NUMERICS_VERSION};
-    pthread_mutex_lock(&p->lock);
-    m.credits = p->capacity;
-    for (size_t i = 0; i < p->held.cap && m.n < WIRE_MAX_UNITS; i++) {
-        if (p->held.entry[i].used) {
-            wire_pack_key(&keys, &p->held.entry[i].key);
-            m.n++;
-        }
-    }
-    pthread_mutex_unlock(&p->lock);
-    m.body[0] = keys.data;
-    m.n_body[0] = keys.len;
-    t->welcome = false;
-    t->last_hello = clk_now_us();
-    link_send(t->socket, NULL, &m);
-    px_buf_clear(&keys);
-}
-
-static void got_message(struct net *t, const struct wire_msg *m)
-{
-    struct peer_event ev = {.kind = PEER_DRAIN};
-    switch (m->kind) {
-    case WIRE_HELLO:
-        say_hello(t);
-        return;
-    case WIRE_WELCOME:
-        t->welcome = true;
-        forget_jobs(t);
-        say_everything_again(t->p);
-        px_log(PX_DEBUG, "welcome", "id=%s coordinator=%s", t->p->id, m->id);
-        return;
-    case WIRE_REFUSED:
-        end_with(t, PEER_REFUSED, PX_EVERSION, m->reason);
-        return;
-    case WIRE_WORK:
-        got_work(t, m);
-        return;
-    case WIRE_RETRACT:
-        got_retract(t, m);
-        return;
-    case WIRE_ACK:
-        got_ack(t, m);
-        return;
-    case WIRE_DRAIN:
-        push_event(t, &ev);
-        return;
-    case WIRE_BYE:
-        end_with(t, PEER_GONE, PX_OK, m->reason);
-        return;
-    case WIRE_BEAT: /* that it was heard is all it says */
-    case WIRE_STATUS:
-    case WIRE_READY:
-    case WIRE_DONE:
-    case WIRE_FAIL:
-    case WIRE_GET:
-    case WIRE_PUT:
-    case WIRE_N_KINDS:
-        return;
-    }
-}
-
-static void read_mail(struct net *t)
-{
-    struct wire_msg m;
-    struct px_err err;
-    while (!t->over) {
-        enum link_got got = link_recv(t->socket, NULL, NULL, &m, &err);
-        if (got == LINK_NOTHING)
-            return;
-        t->last_heard = clk_now_us();
-        if (got == LINK_MESSAGE) {
-            got_message(t, &m);
-            wire_clear(&m);
-        } else if (err.code == PX_EVERSION) {
-            end_with(t, PEER_REFUSED, PX_EVERSION,
-                     "the coordinator is of another build: it speaks another protocol version");
-        } else {
-            px_log(PX_WARN, "bad message", "%s", err.text);
-        }
-    }
+    peer_push_event(t, &ev);
 }
 
 /* ---- what happens to the connection ---- */
 
-static void handshake_failed(struct net *t, bool certain)
+static void handshake_failed(struct peer_net *t, bool certain)
 {
     struct peer *p = t->p;
     t->bad_handshakes++;
@@ -294,10 +64,10 @@ static void handshake_failed(struct net *t, bool certain)
     PX_FREE char *text = px_xasprintf("the coordinator at %s does not accept the keys in %s: copy "
                                       "the client.key of that coordinator there",
                                       p->endpoint, p->curve_dir);
-    end_with(t, PEER_REFUSED, PX_EINPUT, text);
+    peer_end_with(t, PEER_REFUSED, PX_EINPUT, text);
 }
 
-static void read_monitor(struct net *t)
+static void read_monitor(struct peer_net *t)
 {
     uint16_t event;
     uint32_t value;
@@ -306,7 +76,7 @@ static void read_monitor(struct net *t)
         case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
             t->bad_handshakes = 0;
             t->connected = true;
-            say_hello(t);
+            peer_say_hello(t);
             break;
         case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
         case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
@@ -325,7 +95,7 @@ static void read_monitor(struct net *t)
     }
 }
 
-static int open_socket(struct net *t, struct px_err *err)
+static int open_socket(struct peer_net *t, struct px_err *err)
 {
     struct peer *p = t->p;
     int ivl = RECONNECT_MS, ivl_max = RECONNECT_MAX_MS;
@@ -354,7 +124,7 @@ static int open_socket(struct net *t, struct px_err *err)
 
 /* ---- what we say ---- */
 
-static bool send_results(struct net *t)
+static bool send_results(struct peer_net *t)
 {
     struct peer *p = t->p;
     struct px_buf body;
@@ -383,7 +153,7 @@ static bool send_results(struct net *t)
     return more;
 }
 
-static void send_remark(struct net *t, const struct remark *r)
+static void send_remark(struct peer_net *t, const struct remark *r)
 {
     struct wire_msg m = {.kind = r->returned ? WIRE_RETRACT : WIRE_FAIL,
                          .lease = (int64_t)r->lease,
@@ -396,7 +166,7 @@ static void send_remark(struct net *t, const struct remark *r)
     link_send(t->socket, NULL, &m);
 }
 
-static void send_remarks(struct net *t)
+static void send_remarks(struct peer_net *t)
 {
     struct peer *p = t->p;
     pthread_mutex_lock(&p->lock);
@@ -414,7 +184,7 @@ static void send_remarks(struct net *t)
 }
 
 /* Results before credits: a place counts as free only after what filled it was said. */
-static void send_news(struct net *t)
+static void send_news(struct peer_net *t)
 {
     struct peer *p = t->p;
     struct wire_msg ready = {.kind = WIRE_READY}, drain = {.kind = WIRE_DRAIN};
@@ -448,7 +218,7 @@ static int64_t resident_bytes(void)
     return (int64_t)pages * sysconf(_SC_PAGESIZE);
 }
 
-static void send_beat(struct net *t, int64_t now)
+static void send_beat(struct peer_net *t, int64_t now)
 {
     struct peer *p = t->p;
     t->last_beat = now;
@@ -456,7 +226,7 @@ static void send_beat(struct net *t, int64_t now)
         return;
     if (!t->welcome) {
         if (now - t->last_hello > HELLO_AGAIN_US)
-            say_hello(t);
+            peer_say_hello(t);
         return;
     }
     struct wire_msg m = {.kind = WIRE_BEAT, .rss = resident_bytes()};
@@ -467,10 +237,10 @@ static void send_beat(struct net *t, int64_t now)
     pthread_mutex_unlock(&p->lock);
     link_send(t->socket, NULL, &m);
     if (stuck)
-        say_everything_again(p);
+        peer_say_all_again(p);
 }
 
-static void judge_silence(struct net *t, int64_t now)
+static void judge_silence(struct peer_net *t, int64_t now)
 {
     struct peer *p = t->p;
     char span[32];
@@ -478,11 +248,11 @@ static void judge_silence(struct net *t, int64_t now)
         return;
     snprintf(span, sizeof span, "%.0f s", (double)(now - t->last_heard) / 1e6);
     PX_FREE char *text = px_xasprintf("no coordinator was heard at %s for %s", p->endpoint, span);
-    end_with(t, PEER_GONE, PX_ETIMEOUT, text);
+    peer_end_with(t, PEER_GONE, PX_ETIMEOUT, text);
 }
 
 /* One turn: waits for anything to happen, then reads all mail before it judges anybody. */
-static void turn(struct net *t, int timeout_ms)
+static void turn(struct peer_net *t, int timeout_ms)
 {
     uint64_t drop;
     zmq_pollitem_t item[3] = {{t->socket, 0, ZMQ_POLLIN, 0},
@@ -496,7 +266,7 @@ static void turn(struct net *t, int timeout_ms)
     while (read(t->p->to_thread, &drop, sizeof drop) < 0 && errno == EINTR)
         ;
     read_monitor(t);
-    read_mail(t);
+    peer_read_mail(t);
     if (t->over)
         return;
     send_news(t);
@@ -515,7 +285,7 @@ static bool told_to_stop(struct peer *p)
 }
 
 /* Waits a little for what is still unacknowledged, then says BYE. */
-static void farewell(struct net *t)
+static void farewell(struct peer_net *t)
 {
     int64_t until = clk_now_us() + BYE_WAIT_US;
     int linger = 500;
@@ -531,17 +301,17 @@ static void farewell(struct net *t)
 
 void *peer_thread_main(void *arg)
 {
-    struct net t = {.p = arg};
+    struct peer_net t = {.p = arg};
     struct px_err err;
     t.last_heard = t.last_beat = t.last_resend = clk_now_us();
     if (open_socket(&t, &err) != 0)
-        end_with(&t, PEER_REFUSED, err.code, err.text);
+        peer_end_with(&t, PEER_REFUSED, err.code, err.text);
     while (!t.over && !told_to_stop(t.p))
         turn(&t, 250);
     farewell(&t);
     link_close(t.socket, t.monitor);
     if (t.ctx)
         zmq_ctx_term(t.ctx);
-    forget_jobs(&t);
+    peer_forget_jobs(&t);
     return NULL;
 }

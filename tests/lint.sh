@@ -1,5 +1,5 @@
 #!/bin/sh
-# Style checked by a program: formatting, cppcheck, include arrows, banned functions and words.
+# Style checked by a program: formatting, cppcheck, include arrows, lengths, banned functions and words.
 set -u
 bad=0
 files=$(git ls-files '*.c' '*.h')
@@ -30,6 +30,15 @@ arrows "store" "^coordinator/(recipe|task|plan|dispatch|run|report|cli)/" "$(git
 arrows "dispatch" "^coordinator/(recipe|task|plan|run|report|cli)/" "$(git ls-files 'coordinator/dispatch/*')" || bad=1
 arrows "report" "^coordinator/(recipe|task|plan|dispatch|run|cli)/" "$(git ls-files 'coordinator/report/*')" || bad=1
 arrows "engine" "^worker/(backend|stage|session)" "$(git ls-files 'worker/engine/*')" || bad=1
+
+# Files and functions that are too long to be one idea.
+# shellcheck disable=SC2086
+awk 'FNR == 1 { if (last) size(); last = FILENAME }
+     function size() { if (lines > 800) { print last ": " lines " lines, at most 800"; bad = 1 } }
+     { lines = FNR }
+     /^{/ { start = FNR }
+     /^}/ { if (start && FNR - start > 80) { print FILENAME ":" start ": a function of " FNR - start " lines, at most 80"; bad = 1 } start = 0 }
+     END { size(); exit bad }' $files || bad=1
 
 # Unbounded or surprising functions, and marks of unfinished work.
 if git grep -nE '\b(strcpy|strcat|sprintf|strtok|atoi|atol|gets|alloca)\(' -- '*.c' '*.h' ':!tests/attacks'; then
