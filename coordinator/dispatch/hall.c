@@ -375,6 +375,8 @@ int hall_run(struct hall *h, hall_progress_fn on_progress, void *ctx, struct px_
         }
     }
     measure(h, clk_now_us());
+    px_log(PX_INFO, "dispatched", "generate=%" PRIu64 " score=%" PRIu64 " stage=%" PRIu64,
+           h->counts.done_generate, h->counts.done_score, h->counts.done_stage);
     if (on_progress)
         on_progress(ctx, &h->counts);
     farewell(h, !h->failed && !h->asked_to_stop);

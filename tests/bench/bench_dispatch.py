@@ -3,7 +3,8 @@
 acknowledged), alternately with a bare ROUTER/DEALER + LMDB loop on the same disk.
 
 Usage: bench_dispatch.py BIN_DIR BENCH_BARE [UNITS [ROUNDS]]
-The rate is that of the whole command less the command with one unit (start-up, report).
+The rate counts from the first worker's arrival to the last commit; the whole command adds
+plan, resume check and report.
 """
 import os
 import shutil
@@ -11,13 +12,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from many import ROOT, make, timed  # noqa: E402
+from many import ENV, ROOT, make  # noqa: E402
 
 BIN = os.path.abspath(sys.argv[1])
 BARE = os.path.abspath(sys.argv[2])
-UNITS = int(sys.argv[3]) if len(sys.argv) > 3 else 50000
+UNITS = int(sys.argv[3]) if len(sys.argv) > 3 else 200000
 ROUNDS = int(sys.argv[4]) if len(sys.argv) > 4 else 5
 
 
@@ -26,14 +28,23 @@ def in_fresh_directory(work):
     return tempfile.mkdtemp(prefix="dispatch.", dir=work)
 
 
-def proctor_seconds(work, n):
+def proctor_rates(work, n):
+    """Units per second from the first worker's arrival to the last commit, and of the whole command."""
     d = in_fresh_directory(work)
     make(d, n)
-    t, p = timed([os.path.join(BIN, "proctor"), "run", "recipe.yaml", "--allow-noop", "--quiet",
-                  "--run", "r"], cwd=d)
-    assert p.returncode in (0, 1), p.stderr.decode()
+    start = time.monotonic()
+    p = subprocess.Popen([os.path.join(BIN, "proctor"), "run", "recipe.yaml", "--allow-noop",
+                          "--quiet", "--run", "r"], cwd=d, env=dict(ENV, PROCTOR_LOG="info"),
+                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    seen = {}
+    for line in p.stderr:
+        event = line.split()[3:4]
+        if event and event[0] in ("peer-joined", "dispatched"):
+            seen.setdefault(event[0], time.monotonic())
+    assert p.wait() in (0, 1)
+    whole = time.monotonic() - start
     shutil.rmtree(d)
-    return t
+    return n / (seen["dispatched"] - seen["peer-joined"]), n / whole
 
 
 def bare_rate(work, n):
@@ -43,20 +54,18 @@ def bare_rate(work, n):
     return float(out)
 
 
+LINE = "proctor %7.0f units/s   bare loop %7.0f units/s   ratio %.2f   whole command %6.0f units/s"
+
+
 def main():
     work = os.path.join(ROOT, "build")
-    proctor, bare, ratio = [], [], []
+    rows = []
     for _ in range(ROUNDS):
-        start_up = proctor_seconds(work, 1)
-        p = UNITS / (proctor_seconds(work, UNITS) - start_up)
-        b = bare_rate(work, UNITS)
-        proctor.append(p)
-        bare.append(b)
-        ratio.append(p / b)
-        print("proctor %8.0f units/s   bare loop %8.0f units/s   ratio %.2f   start-up %.2f s" %
-              (p, b, p / b, start_up), flush=True)
-    print("medians: proctor %.0f units/s, bare loop %.0f units/s, ratio %.2f" %
-          (statistics.median(proctor), statistics.median(bare), statistics.median(ratio)))
+        rate, whole = proctor_rates(work, UNITS)
+        bare = bare_rate(work, UNITS)
+        rows.append((rate, bare, rate / bare, whole))
+        print(LINE % rows[-1], flush=True)
+    print("medians:\n" + LINE % tuple(statistics.median(column) for column in zip(*rows)))
 
 
 main()

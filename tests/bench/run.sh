@@ -11,7 +11,9 @@ for target in bench-kernels bench-engine bench-hall bench-dispatch; do
 done
 echo "== tester =="
 tests/bench/bench_tester.sh "$o/bin"
-echo "== scale and start-up =="
+echo "== scale =="
 tests/bench/bench_scale.py "$o/bin"
+echo "== waiting times =="
+tests/bench/bench_latency.py "$o/bin"
 echo "== latency =="
 tests/bench/bench_latency.py "$o/bin"
