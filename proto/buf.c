@@ -166,7 +166,7 @@ char *px_buf_steal(struct px_buf *b, size_t *len)
 
 void px_reader_init(struct px_reader *r, const void *p, size_t n)
 {
-    r->p = p;
+    r->p = n > 0 ? p : ""; /* nothing may be NULL, and NULL knows no arithmetic */
     r->end = r->p + n;
     r->bad = false;
 }

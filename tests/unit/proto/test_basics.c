@@ -50,6 +50,19 @@ static void whole_numbers_are_read_strictly(void **state)
     assert_int_equal(v, 10);
 }
 
+static void a_reader_of_nothing_is_at_its_end(void **state)
+{
+    struct px_reader r;
+    (void)state;
+    px_reader_init(&r, NULL, 0);
+    assert_true(px_reader_end(&r));
+    assert_int_equal(px_reader_left(&r), 0);
+    assert_non_null(px_get_bytes(&r, 0)); /* NULL is for what is short */
+    assert_true(px_reader_ok(&r));
+    assert_null(px_get_bytes(&r, 1));
+    assert_false(px_reader_ok(&r));
+}
+
 static void a_short_reader_gives_zeros_and_says_so(void **state)
 {
     (void)state;
@@ -207,6 +220,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes_and_durations_are_read_with_their_units),
         cmocka_unit_test(whole_numbers_are_read_strictly),
+        cmocka_unit_test(a_reader_of_nothing_is_at_its_end),
         cmocka_unit_test(a_short_reader_gives_zeros_and_says_so),
         cmocka_unit_test(a_full_buffer_overflows_instead_of_growing),
         cmocka_unit_test(digests_know_where_fields_end),
