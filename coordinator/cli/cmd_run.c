@@ -1,4 +1,5 @@
 /* cmd_run.c - `proctor run`: the coordinator. The same command again resumes. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -246,6 +247,27 @@ static int run_recipe(const struct run_options *o, const struct setup *s, struct
     return rc;
 }
 
+/* Before and after the hall, which reads signals itself, nothing is in the making that a kill would
+ * spoil: stop there and then, with the exit code of an interruption. */
+static void stop_at_once(int sig)
+{
+    static const char text[] = "\nproctor run: interrupted; the same command goes on\n";
+    (void)sig;
+    ssize_t ignored = write(2, text, sizeof text - 1);
+    (void)ignored;
+    _exit(3);
+}
+
+static void mind_signals(void)
+{
+    static const int signals[] = {SIGINT, SIGTERM};
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        struct sigaction old, stop = {.sa_handler = stop_at_once};
+        if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+            sigaction(signals[i], &stop, NULL);
+    }
+}
+
 /* Whether this CPU has it is for each worker to say; a name that nobody has is refused here. */
 static int check_isa(const char *isa, struct px_err *err)
 {
@@ -276,6 +298,7 @@ int cmd_run(int argc, char **argv)
         px_fail(&err, PX_EUSAGE, "which recipe?");
         return cli_usage("run", &err);
     }
+    mind_signals();
     if (setup_load(args[0], &o.setup, &s, &err) != 0)
         return cli_fail("run", &err);
     int rc = run_recipe(&o, &s, &err);

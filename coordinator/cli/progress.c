@@ -65,7 +65,7 @@ static void take_pulse(const struct progress *p, struct pulse *out)
     out->eta_s = out->rate > 0 ? (double)(out->n.total - out->n.done) / out->rate : 0;
 }
 
-static const char stopping_text[] = "stopping: running units finish; Ctrl-C again stops at once";
+static const char stopping_text[] = "stopping: running units finish; Ctrl-C again: at once";
 
 static void write_line(const struct pulse *u, const struct hall_progress *h, char *out, size_t size)
 {
@@ -79,15 +79,17 @@ static void write_line(const struct pulse *u, const struct hall_progress *h, cha
     uint64_t percent = n->total ? 100 * (n->done + n->quarantined) / n->total : 100;
     int at = snprintf(out, size, "%3llu%%  %llu/%llu done", (unsigned long long)percent,
                       (unsigned long long)n->done, (unsigned long long)n->total);
+    if (h->stopping) { /* what matters now comes before a narrow terminal cuts the line */
+        snprintf(out + at, size - (size_t)at, "  %s", stopping_text);
+        return;
+    }
     if (n->generated)
         at += snprintf(out + at, size - (size_t)at, " (+%llu to score)",
                        (unsigned long long)n->generated);
     at += snprintf(out + at, size - (size_t)at, "  %.1f/s%s  %u %s, %u %s", u->rate, eta,
                    h->workers, h->workers == 1 ? "worker" : "workers", h->testers,
                    h->testers == 1 ? "tester" : "testers");
-    if (h->stopping)
-        snprintf(out + at, size - (size_t)at, "  %s", stopping_text);
-    else if (n->quarantined || h->retries)
+    if (n->quarantined || h->retries)
         snprintf(out + at, size - (size_t)at, "  %llu failed, %llu retried",
                  (unsigned long long)n->quarantined, (unsigned long long)h->retries);
 }

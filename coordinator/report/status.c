@@ -115,8 +115,9 @@ static void write_live(const struct run_status *st, struct px_buf *out)
                             : "not running: the same `proctor run` command goes on from here\n");
         return;
     }
-    px_buf_printf(out, "running, pid %d: %llu workers, %llu testers", st->pid,
-                  (unsigned long long)st->workers, (unsigned long long)st->testers);
+    px_buf_printf(out, "running, pid %d: %llu worker%s, %llu tester%s", st->pid,
+                  (unsigned long long)st->workers, st->workers == 1 ? "" : "s",
+                  (unsigned long long)st->testers, st->testers == 1 ? "" : "s");
     if (st->rate > 0) {
         px_format_duration((int64_t)(st->eta_s * 1e6), eta);
         px_buf_printf(out, ", %.1f units/s, %s to go", st->rate, eta);
