@@ -22,7 +22,7 @@ import model
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILTINS = {f.__name__: f for f in (abs, len, list, max, min, range, sorted, str, sum)}
 BUILTINS["AssertionError"] = AssertionError
-MAX_TOKENS = 96
+MAX_TOKENS = {"code": 96, "numeric": 64}  # as in the task files
 SIZE = 3
 BATCH = 40
 
@@ -55,21 +55,21 @@ def out_of_time(*_):
     raise TimeoutError
 
 
-def generated(net, vocab, prompts, k, reused):
+def generated(net, vocab, kind, prompts, k, reused):
     ids, out = [vocab.encode(p) for p in prompts], []
     for i in range(0, len(ids), BATCH):
-        out += model.generate(net, ids[i:i + BATCH], MAX_TOKENS, vocab.end, k, reused)
+        out += model.generate(net, ids[i:i + BATCH], MAX_TOKENS[kind], vocab.end, k, reused)
     return [vocab.decode(o) for o in out]
 
 
 def score(net, vocab, kind, data, k=1, reused=()):
     """One boolean per problem."""
     if kind == "code":
-        texts = generated(net, vocab, [r["prompt"] for r in data], k, reused)
+        texts = generated(net, vocab, kind, [r["prompt"] for r in data], k, reused)
         return [code_passes(r, t) for r, t in zip(data, texts)]
     prompts = ["Question: %s\nAnswer:" % r["question"] for r in data]
     if kind == "numeric":
-        texts = generated(net, vocab, prompts, k, reused)
+        texts = generated(net, vocab, kind, prompts, k, reused)
         return [number(r["answer"]) == number(t) for r, t in zip(data, texts)]
     right = []
     for r, p in zip(data, prompts):
