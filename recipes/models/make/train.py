@@ -1,9 +1,11 @@
 """Trains the tiny model and writes it as a GGUF file.
 
-    /usr/bin/python3 recipes/models/make/train.py --out tiny.gguf [--steps N] [--seed S]
+    /usr/bin/python3 recipes/models/make/train.py --out FILE.gguf [--from FILE.gguf] [--steps N]
+        [--seed S] [--rate R] [--practice SHARE]
 
-One thread, seeded; needs Debian's python3-torch and python3-numpy. README.md beside this folder
-has the time it takes and what the result scores.
+With --from it goes on with the weights (and the vocabulary) of a file that it wrote. One thread,
+seeded; needs Debian's python3-torch and python3-numpy. The README.md in the folder above has the
+commands for the shipped model, the time they take and what it scores.
 """
 import argparse
 import itertools
@@ -23,9 +25,11 @@ BATCH_TOKENS = 4096
 POOL = 2048
 PROMPT_WEIGHT = 0.1  # the prompt's tokens teach a little too
 CHOICE_WEIGHT = 5.0  # a choice is one word, other answers are thirty
-# Some batches run with every second decode step reusing three layers. Without any practice the
-# model collapses in every cell of a reuse grid; with a little, cells differ. k = 3 is never seen.
-REUSE_SHARE, REUSE_FROM, REUSE_K, REUSE_SIZE = 0.2, 0.3, 2, 3
+# A share of the batches (--practice) is run with every second decode step reusing three layers.
+# Without any practice the model collapses in every cell of a reuse grid; with much of it, it
+# learns not to need the layers. k = 3 is never practised.
+PRACTICE_K, PRACTICE_SIZE = 2, 3
+PRACTICE_AFTER = 510  # steps of a model that starts from nothing
 
 
 def batches(seed, vocab):
@@ -60,12 +64,12 @@ def pad(chunk, end):
     return ids, weight, torch.tensor([head for _, head, _ in chunk])
 
 
-def reuse_plan(rng, heads, T):
+def practice(rng, heads, T):
     """(layers, source) for Net.forward: decode step t of a row is at position head + t."""
     layers = model.subset_layers(model.SHAPE["layers"], rng.choice(("first", "middle", "last")),
-                                 REUSE_SIZE)
+                                 PRACTICE_SIZE)
     step = torch.arange(T)[None] - heads[:, None]
-    return layers, torch.arange(T)[None] - torch.where(step > 0, step % REUSE_K, 0)
+    return layers, torch.arange(T)[None] - torch.where(step > 0, step % PRACTICE_K, 0)
 
 
 def rate(step, steps, peak):
@@ -73,17 +77,27 @@ def rate(step, steps, peak):
     return peak * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
 
 
+def begin(a):
+    """The vocabulary and the parameters to start with."""
+    if a.start:
+        net, merges = model.load(a.start)
+        return bpe.Vocab(merges), {n: t.requires_grad_() for n, t in net.p.items()}
+    sample = itertools.islice(problems.training(a.seed + 100), 6000)
+    vocab = bpe.Vocab(bpe.learn([p["prompt"] + p["answer"] for p in sample], MERGES))
+    return vocab, model.new_params(model.SHAPE, len(vocab.tokens), a.seed)
+
+
 def main():
     ap = argparse.ArgumentParser()
     ap.add_argument("--out", required=True)
-    ap.add_argument("--steps", type=int, default=1800)
+    ap.add_argument("--from", dest="start")
+    ap.add_argument("--steps", type=int, default=1700)
     ap.add_argument("--seed", type=int, default=20)
     ap.add_argument("--rate", type=float, default=4e-3)
+    ap.add_argument("--practice", type=float, default=0.2)
     a = ap.parse_args()
     torch.set_num_threads(1)
-    sample = itertools.islice(problems.training(a.seed + 100), 6000)
-    vocab = bpe.Vocab(bpe.learn([p["prompt"] + p["answer"] for p in sample], MERGES))
-    params = model.new_params(model.SHAPE, len(vocab.tokens), a.seed)
+    vocab, params = begin(a)
     net = model.Net(params, model.SHAPE, half=True)
     opt = torch.optim.AdamW([dict(params=[t for t in params.values() if t.dim() == 2]),
                              dict(params=[t for t in params.values() if t.dim() == 1],
@@ -95,8 +109,8 @@ def main():
         for group in opt.param_groups:
             group["lr"] = rate(step, a.steps, a.rate)
         plan = ()
-        if step >= REUSE_FROM * a.steps and rng.random() < REUSE_SHARE:
-            plan = reuse_plan(rng, heads, ids.shape[1] - 1)
+        if (a.start or step >= PRACTICE_AFTER) and rng.random() < a.practice:
+            plan = practice(rng, heads, ids.shape[1] - 1)
         loss = F.cross_entropy(net.forward(ids[:, :-1], *plan), ids[:, 1:], reduction="none")
         answer = weight >= 1
         total, n = total + float(loss[answer].sum()), n + int(answer.sum())
