@@ -34,7 +34,7 @@ const char help_doctor[] =
     "\n"
     "Example: proctor doctor\n";
 
-/* Becomes `program argv...`; returns only on failure. */
+/* Becomes `program argv...`, argv[1] being the command; returns only on failure. */
 static int become(const char *program, char **argv)
 {
     PX_FREE char *dir = px_exe_dir();
@@ -42,7 +42,7 @@ static int become(const char *program, char **argv)
     execv(path, argv);
     struct px_err err;
     px_fail_errno(&err, "cannot start %s", path);
-    return cli_fail(argv[0], &err);
+    return cli_fail(argv[1], &err);
 }
 
 int cmd_model(int argc, char **argv)

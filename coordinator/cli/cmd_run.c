@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "coordinator/cli/cli.h"
@@ -268,6 +269,25 @@ static void mind_signals(void)
     }
 }
 
+/* As many descriptors as this process may have: each peer takes some, and ZeroMQ aborts without. */
+static int raise_descriptors(struct px_err *err)
+{
+    enum { LEAST = 64, ENOUGH = 65536 };
+    struct rlimit r;
+    if (getrlimit(RLIMIT_NOFILE, &r) != 0)
+        return px_fail_errno(err, "cannot ask for the limit of open files");
+    if (r.rlim_cur < ENOUGH && r.rlim_cur < r.rlim_max) {
+        r.rlim_cur = r.rlim_max < ENOUGH ? r.rlim_max : ENOUGH;
+        if (setrlimit(RLIMIT_NOFILE, &r) != 0)
+            return px_fail_errno(err, "cannot raise the limit of open files");
+    }
+    return r.rlim_cur >= LEAST ? 0
+                               : px_fail(err, PX_ELIMIT,
+                                         "at most %llu open files are allowed here, %d are needed: "
+                                         "raise the limit, e.g. ulimit -n 1024",
+                                         (unsigned long long)r.rlim_cur, LEAST);
+}
+
 /* Whether this CPU has it is for each worker to say; a name that nobody has is refused here. */
 static int check_isa(const char *isa, struct px_err *err)
 {
@@ -299,7 +319,7 @@ int cmd_run(int argc, char **argv)
         return cli_usage("run", &err);
     }
     mind_signals();
-    if (setup_load(args[0], &o.setup, &s, &err) != 0)
+    if (raise_descriptors(&err) != 0 || setup_load(args[0], &o.setup, &s, &err) != 0)
         return cli_fail("run", &err);
     int rc = run_recipe(&o, &s, &err);
     if (rc < 0) {

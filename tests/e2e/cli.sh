@@ -47,4 +47,7 @@ stages: [{import: {model: tiny, as: ready}}, {eval: {models: [ready], tasks: [sm
 Y
 "$proctor" run recipe.yaml --run closed <&- >&- 2>&- || fail "exit $? with all streams closed"
 expect 0 "2 of 2 units" "$proctor" report closed
+(ulimit -n 20 && exec "$proctor" run recipe.yaml --run few 2>err.txt)
+[ $? -eq 2 ] && grep -q "ulimit -n" err.txt || { cat err.txt; fail "20 open files are not refused"; }
+checks=$((checks + 1))
 done_testing
