@@ -169,6 +169,7 @@ static int lead_hall(const struct run_options *o, const struct setup *s, struct 
                               .host_memory = s->resources.host_memory,
                               .isa = o->isa ? o->isa : "auto",
                               .max_rows = s->resources.max_rows,
+                              .no_progress_us = s->recipe->hung_after_us,
                               .max_failures = (uint32_t)o->max_failures};
     struct hall_source src = conductor_source(c);
     struct hall *h = hall_new(&cfg, store, &src, err);

@@ -16,6 +16,9 @@ static void write_limit(struct px_buf *out, const struct key *key, double v)
     if (key->type == KEY_SIZE) {
         px_format_size((int64_t)v, size);
         px_buf_str(out, size);
+    } else if (key->type == KEY_DURATION) {
+        px_format_duration((int64_t)v, size);
+        px_buf_str(out, size);
     } else if (key->type == KEY_INT) {
         px_buf_printf(out, "%lld", (long long)v);
     } else {
@@ -68,6 +71,9 @@ void key_write_allowed(const struct key *key, struct px_buf *out)
     case KEY_SIZE:
         write_range(out, key, "a size such as 6GiB");
         break;
+    case KEY_DURATION:
+        write_range(out, key, "a duration such as 30s");
+        break;
     case KEY_ENUM:
         px_buf_str(out, "one of ");
         write_names(out, key->allowed);
@@ -118,15 +124,17 @@ static bool check_number(const struct key *key, const struct yaml_node *node, ch
     return true;
 }
 
-static bool check_size(const struct key *key, const struct yaml_node *node, char *why, size_t n)
+/* A size or a duration. */
+static bool check_amount(const struct key *key, const struct yaml_node *node, char *why, size_t n)
 {
-    int64_t bytes;
+    int64_t v;
     if (is_word(key, node))
         return true;
     struct px_err err;
-    if (px_parse_size(node->text, &bytes, &err) != 0)
+    if (key->type == KEY_SIZE ? px_parse_size(node->text, &v, &err) != 0
+                              : px_parse_duration(node->text, &v, &err) != 0)
         return say(why, n, err.text);
-    if ((double)bytes >= key->lo && (double)bytes <= key->hi)
+    if ((double)v >= key->lo && (double)v <= key->hi)
         return true;
     snprintf(why, n, "%.40s is out of range", node->text);
     return false;
@@ -220,7 +228,8 @@ static bool check_scalar(const struct key *key, const struct yaml_node *node, ch
     case KEY_TEXT:
         return true;
     case KEY_SIZE:
-        return check_size(key, node, why, n);
+    case KEY_DURATION:
+        return check_amount(key, node, why, n);
     case KEY_ENUM:
     case KEY_SUBSET:
         return check_enum(key, node, why, n);

@@ -297,6 +297,16 @@ const struct key recipe_keys[] = {
      .def = "auto",
      .acts = "each worker",
      .doc = "Sequences that run side by side at most."},
+    {.path = "resources.hung_after",
+     .type = KEY_DURATION,
+     .lo = 1e6,
+     .hi = 86400e6,
+     .word = "auto",
+     .def = "auto",
+     .acts = "the coordinator",
+     .doc =
+         "A peer that holds units and makes no progress for so long is taken for hung: its units "
+         "are leased again. auto: 2 minutes."},
 };
 const uint32_t n_recipe_keys = sizeof recipe_keys / sizeof recipe_keys[0];
 

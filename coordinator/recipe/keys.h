@@ -12,20 +12,21 @@
 #include "proto/buf.h"
 
 enum key_type {
-    KEY_MAP,    /* of the keys below it */
-    KEY_NAMED,  /* map of freely named maps */
-    KEY_STAGES, /* list of maps with one key each */
-    KEY_NAME,   /* letters, digits, _ - . */
-    KEY_TEXT,   /* any text that is not empty */
-    KEY_NAMES,  /* list of texts, none twice */
-    KEY_TEXTS,  /* list of texts */
-    KEY_INT,    /* lo .. hi, or `word` */
-    KEY_NUMBER, /* lo .. hi */
-    KEY_SIZE,   /* bytes with a unit, lo .. hi, or `word` */
-    KEY_ENUM,   /* one of `allowed` */
-    KEY_SUBSET, /* one of `allowed` or a list of layer indices */
-    KEY_GRID,   /* axes: settings of an eval by dotted path, each a list */
-    KEY_CELLS   /* list of maps from axes to values */
+    KEY_MAP,      /* of the keys below it */
+    KEY_NAMED,    /* map of freely named maps */
+    KEY_STAGES,   /* list of maps with one key each */
+    KEY_NAME,     /* letters, digits, _ - . */
+    KEY_TEXT,     /* any text that is not empty */
+    KEY_NAMES,    /* list of texts, none twice */
+    KEY_TEXTS,    /* list of texts */
+    KEY_INT,      /* lo .. hi, or `word` */
+    KEY_NUMBER,   /* lo .. hi */
+    KEY_SIZE,     /* bytes with a unit, lo .. hi, or `word` */
+    KEY_DURATION, /* a span with a unit, lo .. hi microseconds, or `word` */
+    KEY_ENUM,     /* one of `allowed` */
+    KEY_SUBSET,   /* one of `allowed` or a list of layer indices */
+    KEY_GRID,     /* axes: settings of an eval by dotted path, each a list */
+    KEY_CELLS     /* list of maps from axes to values */
 };
 
 /* The settings that a cell resolves; everything that can be an axis of a grid. */

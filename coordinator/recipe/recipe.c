@@ -114,6 +114,14 @@ static int64_t number_of(const struct yaml_node *map, const char *pattern, const
     return px_parse_size(n->text, &v, NULL) == 0 ? v : otherwise;
 }
 
+static int64_t duration_of(const struct yaml_node *map, const char *pattern, const char *name,
+                           int64_t otherwise)
+{
+    const struct yaml_node *n = valid(map, pattern, name);
+    int64_t v;
+    return n && px_parse_duration(n->text, &v, NULL) == 0 ? v : otherwise;
+}
+
 static void read_resources(struct loading *l, const struct yaml_node *root)
 {
     const struct yaml_node *res = yaml_get(root, "resources");
@@ -124,6 +132,7 @@ static void read_resources(struct loading *l, const struct yaml_node *root)
     r->memory = number_of(res, "resources", "memory", -1);
     r->host_memory = number_of(res, "resources", "host_memory", -1);
     r->max_rows = (uint32_t)number_of(res, "resources", "batch", 0);
+    r->hung_after_us = duration_of(res, "resources", "hung_after", 0);
     if (r->memory > 0 && r->host_memory > 0 && r->memory > r->host_memory)
         findings_add(&l->f, yaml_get(res, "memory"), "resources.memory",
                      "contradiction: one worker's memory is more than host_memory");

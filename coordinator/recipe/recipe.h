@@ -97,6 +97,7 @@ struct recipe {
     int32_t threads;       /* -1: auto */
     int64_t memory;        /* private bytes per worker; -1: auto */
     int64_t host_memory;   /* -1: auto */
+    int64_t hung_after_us; /* resources.hung_after; 0: auto */
     uint32_t max_rows;     /* resources.batch; 0: auto */
     struct yaml_doc *tree; /* as written, --set applied: what recipe_write starts from */
 };

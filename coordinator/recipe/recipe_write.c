@@ -182,4 +182,8 @@ void recipe_write(const struct recipe *r, struct px_buf *out)
     write_amount(out, "memory", r->memory, -1);
     write_amount(out, "host_memory", r->host_memory, -1);
     write_amount(out, "batch", r->max_rows, 0);
+    if (r->hung_after_us)
+        px_buf_printf(out, "  hung_after: %lldus\n", (long long)r->hung_after_us);
+    else
+        px_buf_str(out, "  hung_after: auto\n");
 }

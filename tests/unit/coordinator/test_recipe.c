@@ -135,7 +135,7 @@ static void every_setting_is_read(void **state)
              "        max_tokens: 7, stop: [\"\\n\\n\", \"é\"]}\n"
              "      reuse: {k: 3, subset: [4, 2], mode: skip, kv: copy}\n"
              "resources: {workers: 2, testers: 0, threads: 3, memory: 1.5GiB,\n"
-             "  host_memory: 6GB, batch: 8}\n",
+             "  host_memory: 6GB, batch: 8, hung_after: 30s}\n",
              &plain);
     assert_true(r->seed == 9007199254740992u);
     assert_int_equal(r->workers, 2);
@@ -143,6 +143,7 @@ static void every_setting_is_read(void **state)
     assert_int_equal(r->threads, 3);
     assert_true(r->memory == 1610612736);
     assert_true(r->host_memory == 6000000000);
+    assert_true(r->hung_after_us == 30000000);
     assert_int_equal(r->max_rows, 8);
     const struct recipe_stage *s = &r->stages[1];
     assert_string_equal(s->name, "e");
