@@ -2,7 +2,7 @@
  *
  *     bench_engine MODEL.gguf [f16|f32] [threads]
  *
- * Prefill: one prompt of 256 tokens. Decode: 64 tokens at batch 1 and 16 after short prompts. Each
+ * Prefill: one prompt of 256 tokens. Decode: 32 tokens at batch 1 and 16 after short prompts. Each
  * figure is the median of several runs in this process. Start-up runs itself anew and takes the
  * time from exec to the first token. */
 #include <stdio.h>
@@ -16,7 +16,7 @@
 #include "proto/model/tokenizer.h"
 #include "worker/engine/engine.h"
 
-enum { PREFILL = 256, DECODE = 64, SHORT_PROMPT = 8, RUNS = 5, STARTS = 11, MAX_BATCH = 16 };
+enum { PREFILL = 256, DECODE = 32, SHORT_PROMPT = 8, RUNS = 3, STARTS = 11, MAX_BATCH = 16 };
 
 struct setting {
     const char *path;
@@ -154,6 +154,7 @@ int main(int argc, char **argv)
                         .threads = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 10) : 2};
     if (argc > 4)
         return first_token(&s);
+    setvbuf(stdout, NULL, _IOLBF, 0); /* big models take a while */
     struct model *m = model_open(s.path, &err);
     struct tokenizer *tok = m ? tokenizer_new(m->gguf, &err) : NULL;
     if (tok == NULL)

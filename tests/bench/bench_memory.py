@@ -53,8 +53,8 @@ def main():
     with tempfile.TemporaryDirectory(prefix="proctor-memory.") as work:
         with open(os.path.join(work, "recipe.yaml"), "w") as f:
             f.write("recipe: memory\nmodels:\n  big: {source: %s}\nstages:\n"
-                    "  - eval: {models: [big], tasks: [small_numeric], limit: 16,\n"
-                    "           sampler: {max_tokens: 24}}\n"
+                    "  - eval: {models: [big], tasks: [small_numeric], limit: 60,\n"
+                    "           sampler: {max_tokens: 16}}\n"
                     "resources: {workers: 2, threads: 1, testers: 1, memory: %s}\n" % (MODEL, MEMORY))
         child = subprocess.Popen([os.path.join(BIN, "proctor"), "run", "recipe.yaml", "--quiet"],
                                  cwd=work, env=ENV, stdout=subprocess.DEVNULL,
@@ -63,13 +63,16 @@ def main():
         while child.poll() is None:
             try:
                 pids = workers(work) or workers("runs/memory")
-                pss = max(pss, sum(mapping_pss(p) for p in pids)) if len(pids) == 2 else pss
+                both = [mapping_pss(p) for p in pids]
+                if len(both) == 2 and all(both):  # the last look counts: one look is not one moment
+                    pss = sum(both)
                 for p in pids:
                     private[p] = max(private.get(p, 0), anonymous(p))
             except OSError:
                 pass
             time.sleep(0.1)
         assert child.returncode in (0, 1), child.stderr.read().decode()
+    assert pss, "no two workers were seen with the model mapped"
     size = os.path.getsize(MODEL)
     print("model file %.0f MB; proportional set size of its mapping, two workers together: %.0f MB "
           "(%.2f of the file)" % (size / 1e6, pss / 1e6, pss / size))
