@@ -275,6 +275,7 @@ bench-hall: $(BIN)/proctor-worker $(O)/bench/bench_hall $(O)/bench/bench_bare
 	@tests/bench/bench_hall.py $(O)
 
 # make bench-engine MODEL=file.gguf
+MODEL ?= recipes/models/tiny.gguf
 .PHONY: bench-engine
 bench-engine: $(O)/bench/bench_engine
 	@$(O)/bench/bench_engine $(MODEL)
