@@ -9,7 +9,7 @@
 #include "proto/mem.h"
 #include "proto/unit.h"
 
-enum { COMPLETION_TAG = 'C', VERDICT_TAG = 'V', LAYOUT = 1 };
+enum { COMPLETION_TAG = 'C', VERDICT_TAG = 'V', LAYOUT = 2 };
 
 const char *finish_name(enum finish f)
 {
@@ -48,6 +48,9 @@ static void put_completion_result(struct px_buf *out, const struct completion *c
     px_buf_u32(out, c->decode_steps);
     px_buf_u32(out, c->refresh_steps);
     px_buf_u64(out, c->reused_layer_steps);
+    px_buf_u8(out, (uint8_t)c->think);
+    px_buf_u32(out, c->n_think_tokens);
+    px_buf_u32(out, c->answer_at);
     px_buf_cstr(out, c->error);
 }
 
@@ -63,6 +66,7 @@ static void put_completion_observed(struct px_buf *out, const struct completion 
     px_buf_f64(out, c->queue_s);
     px_buf_u32(out, c->attempts);
     px_buf_u32(out, c->batch);
+    px_buf_u32(out, c->n_prompt_computed);
     px_buf_u64(out, c->rss_bytes);
     px_buf_i64(out, c->wall_us);
 }
@@ -106,6 +110,9 @@ static void get_completion_result(struct px_reader *r, struct completion *c)
     c->decode_steps = px_get_u32(r);
     c->refresh_steps = px_get_u32(r);
     c->reused_layer_steps = px_get_u64(r);
+    c->think = (enum think_state)codec_get_enum(r, THINK_NONE, THINK_UNCLOSED);
+    c->n_think_tokens = px_get_u32(r);
+    c->answer_at = px_get_u32(r);
     c->error = codec_get_text(r);
 }
 
@@ -121,6 +128,7 @@ static void get_completion_observed(struct px_reader *r, struct completion *c)
     c->queue_s = px_get_f64(r);
     c->attempts = px_get_u32(r);
     c->batch = px_get_u32(r);
+    c->n_prompt_computed = px_get_u32(r);
     c->rss_bytes = px_get_u64(r);
     c->wall_us = px_get_i64(r);
 }
@@ -149,7 +157,7 @@ int completion_decode(const void *p, size_t n, struct completion *out, struct px
         return -1;
     get_completion_result(&result, &c);
     get_completion_observed(&observed, &c);
-    if (!px_reader_end(&result) || !px_reader_end(&observed)) {
+    if (!px_reader_end(&result) || !px_reader_end(&observed) || c.answer_at > c.n_text) {
         completion_clear(&c);
         return px_fail(err, PX_EINPUT, "a completion of %zu bytes is malformed", n);
     }
@@ -202,6 +210,7 @@ static void put_verdict_result(struct px_buf *out, const struct verdict *v)
     px_buf_u32(out, (uint32_t)v->signal);
     px_buf_cstr(out, v->assurance);
     px_buf_cstr(out, v->visible);
+    px_buf_u32(out, v->accidents);
 }
 
 static void put_verdict_observed(struct px_buf *out, const struct verdict *v)
@@ -254,6 +263,7 @@ static void get_verdict_result(struct px_reader *r, struct verdict *v)
     v->signal = (int32_t)px_get_u32(r);
     v->assurance = codec_get_text(r);
     v->visible = codec_get_text(r);
+    v->accidents = px_get_u32(r);
 }
 
 static void get_verdict_observed(struct px_reader *r, struct verdict *v)

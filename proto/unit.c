@@ -8,7 +8,7 @@
 
 /* First byte of each encoding, so that one is never taken for another; the second is the layout's
  * version. */
-enum { JOB_TAG = 'J', UNIT_TAG = 'U', LAYOUT = 1 };
+enum { JOB_TAG = 'J', UNIT_TAG = 'U', LAYOUT = 2 };
 
 const char *unit_kind_name(enum unit_kind k)
 {
@@ -90,6 +90,22 @@ static void get_reuse(struct px_reader *r, struct reuse_spec *u)
     u->kv = (enum reuse_kv)codec_get_enum(r, on ? REUSE_KV_PROJECT : 0, REUSE_KV_COPY);
 }
 
+static void put_think(struct px_buf *out, const struct think_spec *t)
+{
+    codec_put_u32s(out, t->open, t->n_open);
+    codec_put_u32s(out, t->close, t->n_close);
+    px_buf_u32(out, t->budget);
+    px_buf_u8(out, t->open_in_prompt);
+}
+
+static void get_think(struct px_reader *r, struct think_spec *t)
+{
+    t->open = codec_get_u32s(r, &t->n_open);
+    t->close = codec_get_u32s(r, &t->n_close);
+    t->budget = px_get_u32(r);
+    t->open_in_prompt = codec_get_bool(r);
+}
+
 void job_encode(const struct job *j, struct px_buf *out)
 {
     px_buf_u8(out, JOB_TAG);
@@ -110,6 +126,7 @@ void job_encode(const struct job *j, struct px_buf *out)
     for (uint32_t i = 0; i < j->n_stops; i++)
         px_buf_cstr(out, j->stops[i]);
     codec_put_u32s(out, j->stop_tokens, j->n_stop_tokens);
+    put_think(out, &j->think);
     px_buf_cstr(out, j->scorer);
     px_buf_cstr(out, j->options);
 }
@@ -147,6 +164,7 @@ int job_decode(const void *p, size_t n, struct job *out, struct px_err *err)
     get_reuse(&r, &j.reuse);
     get_stops(&r, &j);
     j.stop_tokens = codec_get_u32s(&r, &j.n_stop_tokens);
+    get_think(&r, &j.think);
     j.scorer = codec_get_text(&r);
     j.options = codec_get_text(&r);
     if (!px_reader_end(&r)) {
@@ -167,6 +185,8 @@ void job_clear(struct job *j)
         free(j->stops[i]);
     free(j->stops);
     free(j->stop_tokens);
+    free(j->think.open);
+    free(j->think.close);
     free(j->scorer);
     free(j->options);
     memset(j, 0, sizeof *j);
@@ -181,10 +201,12 @@ void unit_encode(const struct unit *u, struct px_buf *out)
     codec_put_digest(out, &u->key);
     px_buf_cstr(out, u->problem);
     px_buf_u32(out, u->sample);
+    px_buf_u32(out, u->turn);
     codec_put_u32s(out, u->prompt, u->n_prompt);
     px_buf_u32(out, u->n_choices);
     for (uint32_t i = 0; i < u->n_choices; i++) {
         codec_put_u32s(out, u->choices[i].tokens, u->choices[i].n_tokens);
+        px_buf_u32(out, u->choices[i].n_skip);
         px_buf_u32(out, u->choices[i].n_bytes);
         px_buf_u32(out, u->choices[i].n_chars);
     }
@@ -194,13 +216,14 @@ void unit_encode(const struct unit *u, struct px_buf *out)
 
 static void get_choices(struct px_reader *r, struct unit *u)
 {
-    uint32_t n = codec_get_count(r, 12);
+    uint32_t n = codec_get_count(r, 16);
     if (n == 0)
         return;
     u->choices = px_xcalloc(n, sizeof *u->choices);
     u->n_choices = n;
     for (uint32_t i = 0; i < n && px_reader_ok(r); i++) {
         u->choices[i].tokens = codec_get_u32s(r, &u->choices[i].n_tokens);
+        u->choices[i].n_skip = px_get_u32(r);
         u->choices[i].n_bytes = px_get_u32(r);
         u->choices[i].n_chars = px_get_u32(r);
     }
@@ -216,6 +239,7 @@ int unit_decode(const void *p, size_t n, struct unit *out, struct px_err *err)
     u.key = codec_get_digest(&r);
     u.problem = codec_get_text(&r);
     u.sample = px_get_u32(&r);
+    u.turn = px_get_u32(&r);
     u.prompt = codec_get_u32s(&r, &u.n_prompt);
     get_choices(&r, &u);
     u.problem_json = codec_get_text(&r);

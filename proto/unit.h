@@ -47,6 +47,18 @@ struct sampler_spec {
 enum reuse_mode { REUSE_DELTA = 1, REUSE_SKIP, REUSE_OUTPUT };
 enum reuse_kv { REUSE_KV_PROJECT = 1, REUSE_KV_COPY };
 
+/* How a thinking model marks its thoughts: a property of the model (recipe `models.*.thinking`).
+ * Off when n_close == 0. Everything works on token ids: what merely looks like a marker is text. */
+struct think_spec {
+    uint32_t *open; /* the marker's token ids */
+    uint32_t n_open;
+    uint32_t *close;
+    uint32_t n_close;
+    uint32_t budget;     /* new tokens inside a thought at most, then the close marker is forced;
+                          * 0: no limit of its own */
+    bool open_in_prompt; /* the prompt ends inside a thought: the template wrote the open marker */
+};
+
 /* Layer reuse in decode steps; off when k <= 1 or n_layers == 0. */
 struct reuse_spec {
     uint32_t k;       /* step t is a refresh when t mod k = 0 */
@@ -73,13 +85,15 @@ struct job {
     uint32_t n_stops;
     uint32_t *stop_tokens; /* token ids that end a sequence; never empty for native generation */
     uint32_t n_stop_tokens;
+    struct think_spec think;
     char *scorer;  /* score: JSON object, see docs/scoring.md; "" otherwise */
     char *options; /* import: JSON object of stage options; "" otherwise */
 };
 
 struct unit_choice {
-    uint32_t *tokens; /* the continuation's token ids, at least one */
+    uint32_t *tokens; /* follow the unit's prompt: n_skip of context, then the continuation */
     uint32_t n_tokens;
+    uint32_t n_skip;  /* below n_tokens: tokens that are context of this choice alone, not scored */
     uint32_t n_bytes; /* of the choice's text without the delimiter: acc_bytes, acc_norm */
     uint32_t n_chars; /* code points */
 };
@@ -88,7 +102,9 @@ struct unit {
     struct px_digest key; /* content key, or verdict key, or stage key */
     char *problem;        /* the problem's id in its task */
     uint32_t sample;
-    uint32_t *prompt; /* token ids; generate: the prompt, choice: the shared context */
+    uint32_t turn;    /* of a conversation, from 0 */
+    uint32_t *prompt; /* token ids; generate: the prompt, choice: what all choices begin with (may
+                       * be empty when each has n_skip >= 1) */
     uint32_t n_prompt;
     struct unit_choice *choices;
     uint32_t n_choices;
@@ -108,8 +124,10 @@ enum finish {
 };
 const char *finish_name(enum finish f);
 
+enum think_state { THINK_NONE, THINK_CLOSED, THINK_UNCLOSED };
+
 struct choice_score {
-    double logprob; /* sum over the continuation's tokens, natural log */
+    double logprob; /* sum over the scored tokens, natural log */
     bool greedy;    /* every token was the argmax at its position */
     uint32_t n_tokens;
     uint32_t n_bytes;
@@ -129,6 +147,10 @@ struct completion {
     uint32_t decode_steps;
     uint32_t refresh_steps;
     uint64_t reused_layer_steps;
+    enum think_state think;
+    uint32_t n_think_tokens; /* generated inside the thought, markers included */
+    uint32_t answer_at;      /* offset in text where the answer begins: after the last close marker;
+                              * n_text when the thought is unclosed */
     char *error;
     /* observed */
     char *host;
@@ -140,7 +162,8 @@ struct completion {
     double decode_s;
     double queue_s;
     uint32_t attempts;
-    uint32_t batch; /* rows that ran beside it at most */
+    uint32_t batch;             /* rows that ran beside it at most */
+    uint32_t n_prompt_computed; /* prompt tokens that were computed for it, not shared */
     uint64_t rss_bytes;
     int64_t wall_us; /* when it finished, UTC */
 };
@@ -181,8 +204,9 @@ struct verdict {
     uint32_t n_metrics;
     char *exception; /* class name, "" when none */
     int32_t signal;
-    char *assurance; /* "split", "stdio", "inline", "data" */
-    char *visible;   /* text that may go into a later prompt */
+    char *assurance;    /* "split", "stdio", "inline", "data" */
+    char *visible;      /* text that may go into a later prompt */
+    uint32_t accidents; /* enum accident bits seen in the completion (proto/accident.h) */
     /* observed */
     char *detail;
     double cpu_s;

@@ -18,7 +18,7 @@
 #include "proto/digest.h"
 #include "proto/err.h"
 
-#define WIRE_VERSION 1
+#define WIRE_VERSION 2
 #define WIRE_HEADER 8              /* bytes */
 #define WIRE_JSON_LIMIT (1u << 20) /* bytes of a JSON frame */
 #define WIRE_BODY_LIMIT (160u << 20)

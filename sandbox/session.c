@@ -63,6 +63,7 @@ static void job_release(struct shared_job **j)
 {
     if (--(*j)->refs == 0) {
         job_clear(&(*j)->job);
+        scorer_clear(&(*j)->scorer);
         free(*j);
     }
     *j = NULL;
@@ -122,7 +123,7 @@ static void on_run(void *context, const struct run_result *r)
                   o->task_at_fault ? "bad_task" : "sandbox_error", o->detail);
         moved(s);
     } else {
-        score_end(r, &it->verdict);
+        score_end(&it->job->scorer, r, &it->verdict);
         send_verdict(s, it);
     }
     it->settled = true;

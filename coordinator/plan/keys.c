@@ -16,6 +16,14 @@ static void hash_reuse(struct px_hash *h, const struct reuse_spec *r)
     px_hash_u64(h, on ? (uint64_t)r->kv : 0);
 }
 
+static void hash_think(struct px_hash *h, const struct think_spec *t)
+{
+    px_hash_field(h, t->open, t->n_open * sizeof *t->open);
+    px_hash_field(h, t->close, t->n_close * sizeof *t->close);
+    px_hash_u64(h, t->budget);
+    px_hash_u64(h, t->open_in_prompt);
+}
+
 /* Everything of a job that changes what a worker computes. */
 static void hash_generation(struct px_hash *h, const struct job *j)
 {
@@ -41,6 +49,7 @@ static void hash_generation(struct px_hash *h, const struct job *j)
         px_hash_str(h, j->stops[i]);
     px_hash_field(h, j->stop_tokens, j->n_stop_tokens * sizeof *j->stop_tokens);
     hash_reuse(h, &j->reuse);
+    hash_think(h, &j->think);
 }
 
 struct px_digest group_base_key(const struct task *t, const struct job *j, bool chat,
@@ -69,6 +78,7 @@ struct px_digest content_key(const struct job *j, const struct unit *u)
     for (uint32_t i = 0; i < u->n_choices; i++) {
         const struct unit_choice *c = &u->choices[i];
         px_hash_field(h, c->tokens, c->n_tokens * sizeof *c->tokens);
+        px_hash_u64(h, c->n_skip);
         px_hash_u64(h, c->n_bytes);
         px_hash_u64(h, c->n_chars);
     }

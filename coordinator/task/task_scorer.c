@@ -9,17 +9,9 @@
 #include "coordinator/task/task_inner.h"
 #include "proto/json.h"
 #include "proto/mem.h"
+#include "proto/scorer_kinds.h"
 
-static const char *const kinds[] = {"code", "numeric", "choice", "letter", "none", NULL};
 static const char *const styles[] = {"completion", "function", NULL};
-/* What `problem` must hold, and the metrics that a headline may name, by kind. */
-static const char *const needed[][3] = {
-    {"kind", "entry_point", NULL}, {"answer", NULL}, {NULL}, {"gold", "letters", NULL}, {NULL}};
-static const char *const metrics[][4] = {{"pass@1", NULL},
-                                         {"exact_match", "exact_match_strict", NULL},
-                                         {"acc", "acc_norm", "acc_bytes", NULL},
-                                         {"exact_match", NULL},
-                                         {NULL}};
 
 void field_clear(struct field *f)
 {
@@ -89,47 +81,97 @@ static void write_limits(const struct task_map *m, struct px_buf *out)
     px_buf_char(out, '}');
 }
 
-static void check_headline(const struct task *t, const struct task_map *m, uint32_t kind)
+static void check_headline(const struct task *t, const struct task_map *m,
+                           const struct scorer_kind *kind)
 {
-    uint32_t i = 0;
     struct px_buf b;
-    while (t->headline && metrics[kind][i] && strcmp(metrics[kind][i], t->headline) != 0)
-        i++;
-    if (!t->headline || metrics[kind][i] || !metrics[kind][0])
+    if (!t->headline || !kind->metrics[0] || scorer_kind_emits(kind, t->headline))
         return;
     px_buf_init(&b, 1024);
     px_buf_printf(&b, "headline '%.60s' is not a metric of this scorer; allowed: ", t->headline);
-    for (i = 0; metrics[kind][i]; i++)
-        px_buf_printf(&b, "%s%s", i ? ", " : "", metrics[kind][i]);
+    for (uint32_t i = 0; kind->metrics[i]; i++)
+        px_buf_printf(&b, "%s%s", i ? ", " : "", kind->metrics[i]);
     task_map_finding(m, "kind", (char *)b.data);
     px_buf_clear(&b);
 }
 
-static void check_kind(const struct task *t, const struct task_map *m, uint32_t kind)
+static void check_kind(const struct task *t, const struct task_map *m,
+                       const struct scorer_kind *kind)
 {
-    bool is_choice = strcmp(kinds[kind], "choice") == 0;
-    if (is_choice != (t->request == TASK_CHOICE) && strcmp(kinds[kind], "none") != 0)
+    bool wants_choices = kind->input == SCORER_LOGLIKELIHOODS;
+    if (wants_choices != (t->request == TASK_CHOICE) && kind->input != SCORER_NOTHING)
         task_map_finding(m, "kind",
-                         "contradiction: the scorer `choice` goes with `request: choice`, the "
-                         "others with `generate`");
-    if (kind != 0 && yaml_get(m->node, "style"))
-        task_map_finding(m, "style", "cannot act: it acts on `kind: code`");
-    if (kind != 0 && yaml_get(m->node, "limits"))
-        task_map_finding(m, "limits", "cannot act: they act on `kind: code`");
+                         wants_choices
+                             ? "contradiction: this scorer goes with `request: choice`"
+                             : "contradiction: this scorer goes with `request: generate`");
     check_headline(t, m, kind);
 }
 
-static void read_problem(struct task *t, const struct task_map *m, uint32_t kind)
+static void read_problem(struct task *t, const struct task_map *m, const struct scorer_kind *kind)
 {
     struct task_map problem = task_map_map(m, "problem", "scorer.problem.", false);
     t->problem.kind = FIELD_MAP;
-    for (uint32_t i = 0; needed[kind][i]; i++) {
-        if (problem.node ? !yaml_get(problem.node, needed[kind][i]) : true)
-            task_map_finding(problem.node ? &problem : m, needed[kind][i],
+    for (uint32_t i = 0; kind->needs[i]; i++) {
+        if (problem.node ? !yaml_get(problem.node, kind->needs[i]) : true)
+            task_map_finding(problem.node ? &problem : m, kind->needs[i],
                              "missing: this scorer needs it in `problem`");
     }
     if (problem.node)
         read_field(problem.node, "scorer.problem", m->f, &t->problem);
+}
+
+/* The kind; a finding and `none` when the name is missing or unknown. */
+static const struct scorer_kind *read_kind(const struct task_map *m)
+{
+    const char *names[32] = {NULL};
+    const struct scorer_kind *k;
+    uint32_t none = 0;
+    struct px_buf b;
+    px_buf_init(&b, 1024);
+    px_buf_str(&b, "missing; allowed: ");
+    for (uint32_t i = 0; (k = scorer_kind_at(i)) != NULL && i < 31; i++) {
+        names[i] = k->name;
+        none = strcmp(k->name, "none") == 0 ? i : none;
+        px_buf_printf(&b, "%s%s", i ? ", " : "", k->name);
+    }
+    if (!yaml_get(m->node, "kind"))
+        task_map_finding(m, "kind", (char *)b.data);
+    px_buf_clear(&b);
+    return scorer_kind_at(task_map_enum(m, "kind", names, none));
+}
+
+static bool takes(const struct scorer_kind *kind, const char *key)
+{
+    for (uint32_t i = 0; kind->keys[i]; i++)
+        if (strcmp(kind->keys[i], key) == 0)
+            return true;
+    return false;
+}
+
+/* The keys that only some kinds take, as JSON members. */
+static void write_keys(const struct task_map *m, const struct scorer_kind *kind, struct px_buf *b)
+{
+    for (size_t i = 0; i < m->node->n; i++) {
+        const char *key = m->node->keys[i]->text;
+        if (strcmp(key, "kind") == 0 || strcmp(key, "version") == 0 || strcmp(key, "problem") == 0)
+            continue;
+        if (!takes(kind, key)) {
+            char what[100];
+            snprintf(what, sizeof what, "cannot act: a scorer of kind %s does not take it",
+                     kind->name);
+            task_map_finding(m, key, what);
+        } else if (strcmp(key, "limits") == 0) {
+            struct task_map limits = task_map_map(m, "limits", "scorer.limits.", false);
+            task_map_check(&limits, task_keys_limits);
+            if (limits.node)
+                write_limits(&limits, b);
+        } else if (strcmp(key, "style") == 0) {
+            px_buf_printf(b, ",\"style\":\"%s\"", styles[task_map_enum(m, "style", styles, 0)]);
+        } else {
+            px_buf_printf(b, ",\"%s\":", key);
+            task_yaml_json(m->node->items[i], b);
+        }
+    }
 }
 
 void task_read_scorer(struct task *t, const struct yaml_node *map, struct findings *f)
@@ -137,20 +179,12 @@ void task_read_scorer(struct task *t, const struct yaml_node *map, struct findin
     struct task_map m = {.node = map, .path = "scorer.", .f = f};
     struct px_buf b;
     task_map_check(&m, task_keys_scorer);
-    if (!yaml_get(map, "kind"))
-        task_map_finding(&m, "kind", "missing; allowed: code, numeric, choice, letter, none");
-    uint32_t kind = task_map_enum(&m, "kind", kinds, 4);
-    t->scorer_kind = px_xstrdup(kinds[kind]);
-    px_buf_init(&b, 4096);
-    px_buf_printf(&b, "{\"kind\":\"%s\",\"version\":%lld", kinds[kind],
+    const struct scorer_kind *kind = read_kind(&m);
+    t->scorer_kind = px_xstrdup(kind->name);
+    px_buf_init(&b, 1 << 20);
+    px_buf_printf(&b, "{\"kind\":\"%s\",\"version\":%lld", kind->name,
                   (long long)task_map_int(&m, "version", 1, 1000000, 1));
-    if (kind == 0) {
-        px_buf_printf(&b, ",\"style\":\"%s\"", styles[task_map_enum(&m, "style", styles, 0)]);
-        struct task_map limits = task_map_map(&m, "limits", "scorer.limits.", false);
-        task_map_check(&limits, task_keys_limits);
-        if (limits.node)
-            write_limits(&limits, &b);
-    }
+    write_keys(&m, kind, &b);
     px_buf_char(&b, '}');
     t->scorer = px_buf_steal(&b, NULL);
     check_kind(t, &m, kind);

@@ -1,60 +1,60 @@
-/* score.c - scorers by kind: what is compared with what, and the metrics that come of it. */
+/* score.c - from a scorer's JSON and a completion to a verdict, whatever the kind. */
 #include "sandbox/score/score.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "proto/json.h"
 #include "proto/mem.h"
-#include "sandbox/problem.h"
+#include "proto/scorer_kinds.h"
+#include "sandbox/score/accidents.h"
+#include "sandbox/score/kinds.h"
 
-static int kind_of(const char *word, enum scorer_kind *out, struct px_err *err)
+static void list_kinds(char *out, size_t n)
 {
-    static const char *const kinds[] = {"", "code", "numeric", "choice", "letter", "none"};
-    for (int i = SCORER_CODE; i <= SCORER_NONE; i++)
-        if (strcmp(word, kinds[i]) == 0) {
-            *out = (enum scorer_kind)i;
-            return 0;
-        }
-    return px_fail(err, PX_EUNSUPPORTED,
-                   "scorer: kind \"%.40s\" is none of code, numeric, choice, letter, none", word);
+    const struct scorer_kind *k;
+    size_t at = 0;
+    out[0] = '\0';
+    for (uint32_t i = 0; (k = scorer_kind_at(i)) != NULL && at < n; i++)
+        at += (size_t)snprintf(out + at, n - at, "%s%s", i ? ", " : "", k->name);
 }
 
-static int check_keys(struct json_object *o, struct px_err *err)
+static int check_keys(const struct scorer_kind *kind, struct json_object *o, struct px_err *err)
 {
-    static const char *const known[] = {"kind", "version", "style", "limits"};
     json_object_object_foreach(o, key, value)
     {
         (void)value;
-        bool found = false;
-        for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-            found = found || strcmp(key, known[i]) == 0;
+        bool found = strcmp(key, "kind") == 0 || strcmp(key, "version") == 0;
+        for (const char *const *k = kind->keys; *k; k++)
+            found = found || strcmp(key, *k) == 0;
         if (!found)
-            return px_fail(err, PX_EUNSUPPORTED, "scorer: key \"%.40s\" is unknown to this build",
-                           key);
+            return px_fail(err, PX_EUNSUPPORTED, "scorer: key \"%.40s\" is unknown to kind %s", key,
+                           kind->name);
     }
     return 0;
 }
 
 static int parse_object(struct json_object *o, struct scorer *out, struct px_err *err)
 {
-    const char *kind;
-    struct scorer s = {.style = STYLE_COMPLETION};
-    if (check_keys(o, err) != 0 || px_json_str(o, "kind", &kind, err) != 0 ||
-        kind_of(kind, &s.kind, err) != 0)
+    const char *name;
+    if (px_json_str(o, "kind", &name, err) != 0)
         return -1;
-    s.version = px_json_int_or(o, "version", SCORER_VERSION);
-    if (s.version != SCORER_VERSION)
+    const struct scorer_kind *kind = scorer_kind_find(name);
+    struct scorer s = {.ops = scorer_ops_find(name)};
+    if (kind == NULL || s.ops == NULL) {
+        char known[400];
+        list_kinds(known, sizeof known);
+        return px_fail(err, PX_EUNSUPPORTED, "scorer: kind \"%.40s\" is none of %s", name, known);
+    }
+    if (check_keys(kind, o, err) != 0)
+        return -1;
+    int64_t version = px_json_int_or(o, "version", SCORER_VERSION);
+    if (version != SCORER_VERSION)
         return px_fail(err, PX_EVERSION, "scorer: version %lld is asked for, this build has %d",
-                       (long long)s.version, SCORER_VERSION);
-    const char *style = px_json_str_or(o, "style", "completion");
-    if (strcmp(style, "function") == 0)
-        s.style = STYLE_FUNCTION;
-    else if (strcmp(style, "completion") != 0)
-        return px_fail(err, PX_EUNSUPPORTED,
-                       "scorer: style \"%.40s\" is neither completion nor function", style);
-    if (problem_limits(json_object_object_get(o, "limits"), &s.limits, err) != 0)
-        return px_wrap(err, "scorer");
+                       (long long)version, SCORER_VERSION);
+    if (s.ops->parse != NULL && s.ops->parse(o, &s.state, &s.limits, err) != 0)
+        return -1;
     *out = s;
     return 0;
 }
@@ -73,130 +73,23 @@ int scorer_parse(const char *json, struct scorer *out, struct px_err *err)
     return rc;
 }
 
+void scorer_clear(struct scorer *s)
+{
+    if (s->ops != NULL && s->ops->free != NULL)
+        s->ops->free(s->state);
+    memset(s, 0, sizeof *s);
+}
+
 /* ---- one completion ---- */
 
-static struct span string_of(struct json_object *o, const char *key)
+/* What leaves nothing to score: finish reasons, and a thought that never ended. */
+static enum verdict_class unusable(const struct completion *c)
 {
-    struct json_object *v = json_object_object_get(o, key);
-    if (!json_object_is_type(v, json_type_string))
-        return (struct span){"", 0};
-    return (struct span){json_object_get_string(v), (size_t)json_object_get_string_len(v)};
-}
-
-static void add_metrics(enum scorer_kind kind, struct verdict *v, const double value[3])
-{
-    static const char *const names[][3] = {
-        [SCORER_CODE] = {"pass@1", NULL, NULL},
-        [SCORER_NUMERIC] = {"exact_match", "exact_match_strict", "exact_match_flexible"},
-        [SCORER_CHOICE] = {"acc", "acc_norm", "acc_bytes"},
-        [SCORER_LETTER] = {"exact_match", NULL, NULL},
-        [SCORER_NONE] = {NULL, NULL, NULL}};
-    for (int i = 0; i < 3 && names[kind][i] != NULL; i++)
-        verdict_add_metric(v, names[kind][i], value[i]);
-}
-
-static void put_extract(struct verdict *v, struct extract *e)
-{
-    free(v->extracted);
-    free(v->rule);
-    v->extracted = e->text != NULL ? e->text : px_xstrdup("");
-    v->n_extracted = (uint32_t)e->n;
-    v->rule = px_xstrdup(e->rule);
-    e->text = NULL;
-    if (e->unusable != 0)
-        v->class = e->unusable;
-}
-
-static int score_numeric(struct json_object *problem, struct span text, struct verdict *v,
-                         struct px_err *err)
-{
-    struct span answer = string_of(problem, "answer");
-    char *gold = numeric_gold(answer);
-    if (gold == NULL)
-        return px_fail(err, PX_EINPUT, "problem: \"answer\" holds no number");
-    struct extract e;
-    numeric_extract(text, &e);
-    bool right = e.text != NULL && strcmp(e.text, gold) == 0;
-    struct span strict = numeric_strict_match(text), flexible = numeric_flexible_match(text);
-    double value[3] = {right, strict.n > 0 && numeric_same_text(strict, answer),
-                       flexible.n > 0 && numeric_same_text(flexible, answer)};
-    v->class = right ? VERDICT_PASSED : VERDICT_WRONG_ANSWER;
-    put_extract(v, &e);
-    add_metrics(SCORER_NUMERIC, v, value);
-    free(gold);
-    return 0;
-}
-
-static int score_letter(struct json_object *problem, struct span text, struct verdict *v,
-                        struct px_err *err)
-{
-    struct span gold = string_of(problem, "gold");
-    const char *letters = px_json_str_or(problem, "letters", "ABCD");
-    if (gold.n != 1 || strchr(letters, gold.p[0]) == NULL)
-        return px_fail(err, PX_EINPUT, "problem: \"gold\" must be one of the letters %.40s",
-                       letters);
-    struct extract e;
-    letter_extract(text, letters, &e);
-    bool right = e.text != NULL && e.text[0] == gold.p[0];
-    v->class = right ? VERDICT_PASSED : VERDICT_WRONG_ANSWER;
-    put_extract(v, &e);
-    add_metrics(SCORER_LETTER, v, (double[3]){right, 0, 0});
-    return 0;
-}
-
-static int score_choice(struct json_object *problem, const struct completion *c, struct verdict *v,
-                        struct px_err *err)
-{
-    struct json_object *g = json_object_object_get(problem, "gold");
-    bool number = json_object_is_type(g, json_type_int) || json_object_is_type(g, json_type_string);
-    int64_t gold = number ? json_object_get_int64(g) : -1;
-    if (c->n_choices == 0)
-        return px_fail(err, PX_EINPUT, "the completion has no loglikelihoods to choose from");
-    if (gold < 0 || gold >= (int64_t)c->n_choices)
-        return px_fail(err, PX_EINPUT, "problem: \"gold\" must be an index below %u", c->n_choices);
-    double value[3];
-    for (int i = 0; i < 3; i++)
-        value[i] = choice_best(c->choices, c->n_choices, i) == (uint64_t)gold;
-    uint32_t best = choice_best(c->choices, c->n_choices, 0);
-    struct extract e = {.text = px_xasprintf("%u", best), .rule = "loglikelihood"};
-    e.n = strlen(e.text);
-    v->class = value[0] > 0 ? VERDICT_PASSED : VERDICT_WRONG_ANSWER;
-    put_extract(v, &e);
-    add_metrics(SCORER_CHOICE, v, value);
-    return 0;
-}
-
-static int score_code(const struct scorer *s, struct json_object *problem, const char *json,
-                      struct span text, struct verdict *v, struct program *p, bool *runs,
-                      struct px_err *err)
-{
-    if (problem_program(problem, json, strlen(json), p, err) != 0) {
-        program_clear(p);
-        return -1;
-    }
-    p->limits = s->limits;
-    struct extract e;
-    code_extract(text, s->style, px_json_str_or(problem, "entry_point", ""), &e);
-    *runs = e.text != NULL;
-    if (*runs)
-        p->source = code_program(s->style, string_of(problem, "prompt"), &e, &p->n_source);
-    else
-        program_clear(p);
-    free(v->assurance);
-    v->assurance = px_xstrdup(*runs ? (p->script ? "stdio" : "split") : "data");
-    put_extract(v, &e);
-    if (!*runs)
-        add_metrics(SCORER_CODE, v, (double[3]){0});
-    return 0;
-}
-
-/* Finish reasons that leave nothing to score. */
-static enum verdict_class unusable(enum finish f)
-{
-    return f == FINISH_OVERFLOW   ? VERDICT_OVERFLOW
-           : f == FINISH_TOO_LONG ? VERDICT_TOO_LONG
-           : f == FINISH_ERROR    ? VERDICT_ERROR
-                                  : 0;
+    return c->finish == FINISH_OVERFLOW   ? VERDICT_OVERFLOW
+           : c->finish == FINISH_TOO_LONG ? VERDICT_TOO_LONG
+           : c->finish == FINISH_ERROR    ? VERDICT_ERROR
+           : c->think == THINK_UNCLOSED   ? VERDICT_OVERFLOW
+                                          : 0;
 }
 
 static void verdict_blank(struct verdict *v)
@@ -214,32 +107,25 @@ static void verdict_blank(struct verdict *v)
     v->attempts = 1;
 }
 
-static int begin(const struct scorer *s, struct json_object *problem, const char *json,
-                 const struct completion *c, struct verdict *v, struct program *p, bool *runs,
-                 struct px_err *err)
+static int begin(const struct scorer *s, const struct scoring *in, struct verdict *v,
+                 struct program *p, bool *runs, struct px_err *err)
 {
-    struct span text = {c->text != NULL ? c->text : "", c->n_text};
-    if (unusable(c->finish) != 0) {
-        v->class = unusable(c->finish);
+    const struct completion *c = in->completion;
+    v->accidents = completion_accidents(c);
+    v->class = unusable(c);
+    if (v->class != 0) {
         free(v->detail);
         v->detail = px_xstrdup(c->error != NULL ? c->error : "");
-        add_metrics(s->kind, v, (double[3]){0});
+        if (s->ops->zero != NULL)
+            s->ops->zero(s->state, in, v);
         return 0;
     }
-    switch (s->kind) {
-    case SCORER_CODE:
-        return score_code(s, problem, json, text, v, p, runs, err);
-    case SCORER_NUMERIC:
-        return score_numeric(problem, text, v, err);
-    case SCORER_CHOICE:
-        return score_choice(problem, c, v, err);
-    case SCORER_LETTER:
-        return score_letter(problem, text, v, err);
-    case SCORER_NONE:
-        break;
-    }
-    v->class = VERDICT_UNSCORED;
-    return 0;
+    if (s->ops->program == NULL)
+        return s->ops->score(s->state, in, v, err);
+    int rc = s->ops->program(s->state, in, v, p, runs, err);
+    if (rc == 0 && *runs)
+        p->limits = s->limits;
+    return rc;
 }
 
 int score_begin(const struct scorer *s, const char *problem, const struct completion *c,
@@ -251,9 +137,12 @@ int score_begin(const struct scorer *s, const char *problem, const struct comple
     struct json_object *o = px_json_parse(problem, strlen(problem), err);
     if (o == NULL)
         return px_wrap(err, "problem");
+    const char *text = c->text != NULL ? c->text : "";
+    size_t skip = c->think == THINK_CLOSED ? c->answer_at : 0;
+    struct scoring in = {o, problem, c, {text + skip, c->n_text - skip}};
     verdict_blank(v);
     int rc = json_object_is_type(o, json_type_object)
-                 ? begin(s, o, problem, c, v, p, runs, err)
+                 ? begin(s, &in, v, p, runs, err)
                  : px_fail(err, PX_EINPUT, "problem: must be a JSON object");
     json_object_put(o);
     if (rc != 0)
@@ -261,13 +150,12 @@ int score_begin(const struct scorer *s, const char *problem, const struct comple
     return rc;
 }
 
-void score_end(const struct run_result *r, struct verdict *v)
+void score_end(const struct scorer *s, const struct run_result *r, struct verdict *v)
 {
     v->class = r->outcome.class;
     free(v->exception);
     v->exception = px_xstrdup(r->outcome.exception);
     v->signal = r->outcome.signal;
-    add_metrics(SCORER_CODE, v, (double[3]){v->class == VERDICT_PASSED});
     free(v->detail);
     v->detail = px_xstrdup(r->outcome.detail);
     free(v->stderr_tail);
@@ -278,4 +166,5 @@ void score_end(const struct run_result *r, struct verdict *v)
     v->rss_bytes = r->rss_bytes;
     v->output_bytes = r->output_bytes;
     v->attempts = r->attempts;
+    s->ops->after(s->state, r, v);
 }

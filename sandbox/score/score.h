@@ -13,29 +13,28 @@
 #include "sandbox/run.h"
 #include "sandbox/score/text.h"
 
-enum scorer_kind { SCORER_CODE = 1, SCORER_NUMERIC, SCORER_CHOICE, SCORER_LETTER, SCORER_NONE };
 enum code_style { STYLE_COMPLETION = 1, STYLE_FUNCTION };
 
 struct scorer {
-    enum scorer_kind kind;
-    int64_t version;
-    enum code_style style;
-    struct run_limits limits;
+    const struct scorer_ops *ops; /* kinds.h */
+    void *state;                  /* the kind's own */
+    struct run_limits limits;     /* of programs; zero for kinds that run none */
 };
 
 #define SCORER_VERSION 1 /* of all kinds; raised when a verdict could change */
 
-/* From struct job's `scorer`. Unknown kinds, styles, keys and versions are errors. */
+/* From struct job's `scorer`. Unknown kinds, keys, values and versions are errors. */
 int scorer_parse(const char *json, struct scorer *out, struct px_err *err) PX_MUST_CHECK;
+void scorer_clear(struct scorer *s);
 
 /* problem: struct unit's problem_json. Fills *v (owned, verdict_clear). *runs says whether *p
  * was filled (owned, program_clear) and has to be run before the verdict is complete. */
 int score_begin(const struct scorer *s, const char *problem, const struct completion *c,
                 struct verdict *v, struct program *p, bool *runs, struct px_err *err) PX_MUST_CHECK;
 
-void score_end(const struct run_result *r, struct verdict *v);
+void score_end(const struct scorer *s, const struct run_result *r, struct verdict *v);
 
-/* ---- the parts, for score.c and tests ---- */
+/* ---- the parts, for the kinds and tests ---- */
 
 struct extract {
     char *text; /* owned; NULL when nothing was found */

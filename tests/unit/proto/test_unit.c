@@ -36,6 +36,7 @@ static struct job sample_job(void)
                     .n_stops = 2,
                     .stop_tokens = stop_tokens,
                     .n_stop_tokens = 2,
+                    .think = {stop_tokens, 1, prompt, 2, 100, true},
                     .scorer = S(""),
                     .options = S("")};
     memset(j.model.b, 7, sizeof j.model.b);
@@ -44,10 +45,11 @@ static struct job sample_job(void)
 
 static struct unit sample_unit(void)
 {
-    static struct unit_choice choices[] = {{cont, 1, 4, 3}, {prompt, 4, 10, 9}};
+    static struct unit_choice choices[] = {{cont, 1, 0, 4, 3}, {prompt, 4, 2, 10, 9}};
     static uint8_t completion[] = {'C', 0, 1};
     struct unit u = {.problem = S("HumanEval/0"),
                      .sample = 3,
+                     .turn = 1,
                      .prompt = prompt,
                      .n_prompt = 4,
                      .choices = choices,
@@ -73,6 +75,9 @@ static struct completion sample_completion(void)
                                .decode_steps = 5,
                                .refresh_steps = 2,
                                .reused_layer_steps = 1ull << 40,
+                               .think = THINK_CLOSED,
+                               .n_think_tokens = 2,
+                               .answer_at = 2,
                                .error = S(""),
                                .host = S("here"),
                                .worker = S("w1"),
@@ -84,6 +89,7 @@ static struct completion sample_completion(void)
                                .queue_s = 0.25,
                                .attempts = 2,
                                .batch = 16,
+                               .n_prompt_computed = 9,
                                .rss_bytes = 1 << 20,
                                .wall_us = -5};
 }
@@ -101,6 +107,7 @@ static struct verdict sample_verdict(void)
                             .signal = -9,
                             .assurance = S("split"),
                             .visible = S("no"),
+                            .accidents = 5,
                             .detail = S("line 3"),
                             .cpu_s = 0.1,
                             .wall_s = 0.2,
@@ -300,7 +307,7 @@ static void a_count_larger_than_the_bytes_left_allocates_nothing(void **state)
     px_buf_init(&b, UNIT_LIMIT);
     struct unit u = sample_unit(), back;
     unit_encode(&u, &b);
-    size_t at = 2 + 32 + 4 + strlen(u.problem) + 4; /* the prompt's count */
+    size_t at = 2 + 32 + 4 + strlen(u.problem) + 8; /* the prompt's count */
     px_store_u32(b.data + at, 0x7fffffff);
     assert_int_equal(unit_decode(b.data, b.len, &back, &err), -1);
     assert_int_equal(err.code, PX_EINPUT);

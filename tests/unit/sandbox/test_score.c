@@ -34,6 +34,7 @@ static struct verdict verdict(const char *json, const char *problem, const struc
     struct px_err err;
     if (score_begin(&s, problem, c, &v, p, runs, &err) != 0)
         fail_msg("%s", err.text);
+    scorer_clear(&s);
     return v;
 }
 
@@ -70,6 +71,7 @@ static void limits_have_defaults(void **state)
     assert_int_equal(s.limits.wall_us, 11000000);
     assert_int_equal(s.limits.memory_bytes, 512 << 20);
     assert_int_equal(s.limits.output_bytes, 1 << 20);
+    scorer_clear(&s);
 }
 
 static void a_code_unit_gives_a_program(void **state)
@@ -90,7 +92,9 @@ static void a_code_unit_gives_a_program(void **state)
     assert_null(strstr(p.source, "check")); /* the candidate never sees the tests */
     struct run_result r = {.attempts = 1, .cpu_s = 0.25};
     r.outcome.class = VERDICT_PASSED;
-    score_end(&r, &v);
+    struct scorer code = scorer("{\"kind\":\"code\"}");
+    score_end(&code, &r, &v);
+    scorer_clear(&code);
     assert_int_equal(v.class, VERDICT_PASSED);
     assert_true(verdict_metric(&v, "pass@1", -1) == 1);
     assert_string_equal(v.rule, "whole");

@@ -1,0 +1,41 @@
+/* scorer_kinds.c - the table of scorer kinds. */
+#include "proto/scorer_kinds.h"
+
+#include <string.h>
+
+#define LIST(...) ((const char *const[]){__VA_ARGS__, NULL})
+#define NONE ((const char *const[]){NULL})
+
+static const struct scorer_kind kinds[] = {
+    {"code", SCORER_TEXT, LIST("style", "limits"), LIST("kind", "entry_point"), LIST("pass@1")},
+    {"numeric", SCORER_TEXT, NONE, LIST("answer"),
+     LIST("exact_match", "exact_match_strict", "exact_match_flexible")},
+    {"choice", SCORER_LOGLIKELIHOODS, NONE, NONE, LIST("acc", "acc_norm", "acc_bytes")},
+    {"letter", SCORER_TEXT, NONE, LIST("gold", "letters"), LIST("exact_match")},
+    {"none", SCORER_NOTHING, NONE, NONE, NONE},
+};
+enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
+
+const struct scorer_kind *scorer_kind_find(const char *name)
+{
+    for (uint32_t i = 0; i < N_KINDS; i++)
+        if (strcmp(kinds[i].name, name) == 0)
+            return &kinds[i];
+    return NULL;
+}
+
+const struct scorer_kind *scorer_kind_at(uint32_t i)
+{
+    return i < N_KINDS ? &kinds[i] : NULL;
+}
+
+bool scorer_kind_emits(const struct scorer_kind *k, const char *metric)
+{
+    for (const char *const *m = k->metrics; *m; m++) {
+        size_t n = strlen(*m);
+        bool any = n > 2 && strcmp(*m + n - 2, ",*") == 0;
+        if (any ? strncmp(*m, metric, n - 1) == 0 && metric[n - 1] : strcmp(*m, metric) == 0)
+            return true;
+    }
+    return false;
+}

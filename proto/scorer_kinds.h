@@ -1,0 +1,28 @@
+/* scorer_kinds.h - what kinds of scorers there are: the table that the coordinator checks task
+ * files against and that the tester's own kinds are held to by a test. docs/scoring.md describes
+ * each. */
+#ifndef PROTO_SCORER_KINDS_H
+#define PROTO_SCORER_KINDS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What a scorer reads of a completion. */
+enum scorer_input { SCORER_TEXT = 1, SCORER_LOGLIKELIHOODS, SCORER_NOTHING };
+
+struct scorer_kind {
+    const char *name;
+    enum scorer_input input;
+    const char *const *keys;    /* of `scorer`, beside kind, version and problem; ends with NULL */
+    const char *const *needs;   /* what `problem` must hold; ends with NULL */
+    const char *const *metrics; /* "name", or "name,*" for any word behind the comma; NULL ends */
+};
+
+/* NULL when there is none of that name. */
+const struct scorer_kind *scorer_kind_find(const char *name);
+/* The i-th kind, NULL behind the last. */
+const struct scorer_kind *scorer_kind_at(uint32_t i);
+/* Can a verdict of this kind have that metric? */
+bool scorer_kind_emits(const struct scorer_kind *k, const char *metric);
+
+#endif

@@ -1,0 +1,69 @@
+/* kind_code.c - a program that is found in the completion, and what running its tests says. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/json.h"
+#include "proto/mem.h"
+#include "sandbox/problem.h"
+#include "sandbox/score/kinds.h"
+
+struct code {
+    enum code_style style;
+};
+
+static int parse(struct json_object *spec, void **state, struct run_limits *limits,
+                 struct px_err *err)
+{
+    const char *style = px_json_str_or(spec, "style", "completion");
+    bool function = strcmp(style, "function") == 0;
+    if (!function && strcmp(style, "completion") != 0)
+        return px_fail(err, PX_EUNSUPPORTED,
+                       "scorer: style \"%.40s\" is neither completion nor function", style);
+    if (problem_limits(json_object_object_get(spec, "limits"), limits, err) != 0)
+        return px_wrap(err, "scorer");
+    struct code *c = px_xcalloc(1, sizeof *c);
+    c->style = function ? STYLE_FUNCTION : STYLE_COMPLETION;
+    *state = c;
+    return 0;
+}
+
+static int program(const void *state, const struct scoring *in, struct verdict *v,
+                   struct program *p, bool *runs, struct px_err *err)
+{
+    const struct code *s = state;
+    const char *json = in->problem_text;
+    if (problem_program(in->problem, json, strlen(json), p, err) != 0) {
+        program_clear(p);
+        return -1;
+    }
+    struct extract e;
+    code_extract(in->answer, s->style, px_json_str_or(in->problem, "entry_point", ""), &e);
+    *runs = e.text != NULL;
+    if (*runs)
+        p->source = code_program(s->style, scoring_text(in, "prompt"), &e, &p->n_source);
+    else
+        program_clear(p);
+    free(v->assurance);
+    v->assurance = px_xstrdup(*runs ? (p->script ? "stdio" : "split") : "data");
+    verdict_put_extract(v, &e);
+    if (!*runs)
+        verdict_add_metric(v, "pass@1", 0);
+    return 0;
+}
+
+static void after(const void *state, const struct run_result *r, struct verdict *v)
+{
+    (void)state;
+    (void)r;
+    verdict_add_metric(v, "pass@1", v->class == VERDICT_PASSED);
+}
+
+static void zero(const void *state, const struct scoring *in, struct verdict *v)
+{
+    (void)state;
+    (void)in;
+    verdict_add_metric(v, "pass@1", 0);
+}
+
+const struct scorer_ops scorer_code = {
+    .kind = "code", .parse = parse, .free = free, .program = program, .after = after, .zero = zero};
