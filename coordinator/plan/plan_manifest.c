@@ -63,6 +63,7 @@ static void fill_tasks(const struct plan *p, struct manifest *m)
         out->chance = task_chance(t);
         out->n_problems = task_n_problems(t);
         out->digest = px_xstrdup(hex);
+        out->compat = px_xstrdup("");
     }
 }
 
@@ -72,6 +73,7 @@ static void fill_group(const struct plan *p, uint32_t i, struct manifest_group *
     out->index = i;
     out->cell = g->cell;
     out->task = g->task;
+    out->judged = out->opponent = MANIFEST_NONE;
     out->n_units = (uint32_t)g->n_units;
     out->units = px_xcalloc(g->n_units, sizeof *out->units);
     for (uint64_t k = 0; k < g->n_units; k++) {

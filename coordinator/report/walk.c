@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coordinator/store/receipt.h"
 #include "proto/mem.h"
 
 bool sample_done(const struct sample *s)
@@ -52,10 +53,16 @@ static int load(struct store_view *v, struct sample *s, struct px_err *err)
         if (completion_decode(val, n, &s->completion, err) != 0)
             return -1;
         s->has_completion = true;
+        struct receipt r;
+        if (receipt_get(v, &s->content, false, &r)) {
+            s->accidents = r.accidents;
+            receipt_clear(&r);
+        }
         if (lookup(v, STORE_VERDICT, &s->verdict_key, &val, &n)) {
             if (verdict_decode(val, n, &s->verdict, err) != 0)
                 return -1;
             s->has_verdict = true;
+            s->accidents |= s->verdict.accidents;
         }
     }
     if (!s->has_verdict) {

@@ -21,6 +21,7 @@ struct sample {
     bool has_verdict;
     struct verdict verdict; /* zeroed when absent */
     char *quarantine;       /* JSON evidence, or NULL */
+    uint32_t accidents;     /* of the prompt (its receipt) and of the completion (its verdict) */
 };
 
 /* Nothing more will come: it is judged, needs no judge, or was given up. */

@@ -10,7 +10,7 @@
 
 bool log_has(unsigned db)
 {
-    return db == STORE_PLAN || db == STORE_RESULT || db == STORE_VERDICT;
+    return db == STORE_PLAN || db == STORE_RESULT || db == STORE_VERDICT || db == STORE_RECEIPT;
 }
 
 void log_sequence_key(uint64_t sequence, uint8_t key[8])

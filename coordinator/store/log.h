@@ -1,4 +1,4 @@
-/* log.h - the databases that are a log: PLAN, RESULT and VERDICT.
+/* log.h - the databases that are a log: PLAN, RESULT, VERDICT and RECEIPT.
  *
  * Keys are digests, so a B-tree in key order would touch one page per change and grow slower with
  * every page it has. Here a change is appended: its value to one database, "what changed" to

@@ -1,7 +1,8 @@
 /* manifest.c - the manifest as one JSON document and, per group, a table of units.
  *
  * A group's value: u32 cell, u32 task, u32 number of units, then per unit 32 bytes plan key, u32
- * sample, problem id as a blob. Decoders trust nothing: indices are checked against the head. */
+ * sample, u32 turn, u32 subset, problem id as a blob. Decoders trust nothing: indices are checked
+ * against the head. */
 #include "coordinator/store/manifest.h"
 
 #include <stdlib.h>
@@ -10,7 +11,7 @@
 #include "proto/json.h"
 #include "proto/mem.h"
 
-enum { UNIT_BYTES_LEAST = PX_DIGEST_SIZE + 4 + 4 };
+enum { UNIT_BYTES_LEAST = PX_DIGEST_SIZE + 3 * 4 + 4 };
 #define HEAD_LIMIT ((size_t)64 << 20)
 #define GROUP_LIMIT ((size_t)3 << 30)
 static const char head_key[] = "manifest";
@@ -52,6 +53,21 @@ static void write_task(const struct manifest_task *t, struct px_buf *b)
     px_json_number(b, t->chance);
     px_buf_printf(b, ",\"n_problems\":%u,", t->n_problems);
     put_text(b, "digest", t->digest);
+    px_buf_char(b, ',');
+    put_text(b, "compat", t->compat);
+    px_buf_printf(b, ",\"subsets\":%s,\"aggregates\":%s,\"oracle\":%s,\"lower_is_better\":%s}",
+                  t->subsets ? t->subsets : "[]", t->aggregates ? t->aggregates : "[]",
+                  t->oracle ? t->oracle : "{}", t->lower_is_better ? "true" : "false");
+}
+
+static void write_group_head(const struct manifest_group *g, bool comma, struct px_buf *b)
+{
+    px_buf_printf(b, "%s{\"cell\":%u,\"task\":%u,\"n_units\":%u", comma ? "," : "", g->cell,
+                  g->task, g->n_units);
+    if (g->judged != MANIFEST_NONE)
+        px_buf_printf(b, ",\"judged\":%u", g->judged);
+    if (g->opponent != MANIFEST_NONE)
+        px_buf_printf(b, ",\"opponent\":%u", g->opponent);
     px_buf_char(b, '}');
 }
 
@@ -79,8 +95,7 @@ static void write_head(const struct manifest *m, struct px_buf *b)
     }
     px_buf_str(b, "],\"groups\":[");
     for (uint32_t i = 0; i < m->n_groups; i++)
-        px_buf_printf(b, "%s{\"cell\":%u,\"task\":%u,\"n_units\":%u}", i ? "," : "",
-                      m->groups[i].cell, m->groups[i].task, m->groups[i].n_units);
+        write_group_head(&m->groups[i], i > 0, b);
     px_buf_str(b, "]}");
 }
 
@@ -92,6 +107,8 @@ static void write_group(const struct manifest_group *g, struct px_buf *b)
     for (uint32_t i = 0; i < g->n_units; i++) {
         px_buf_put(b, g->units[i].plan_key.b, PX_DIGEST_SIZE);
         px_buf_u32(b, g->units[i].sample);
+        px_buf_u32(b, g->units[i].turn);
+        px_buf_u32(b, g->units[i].subset);
         px_buf_cstr(b, g->units[i].problem);
     }
 }
@@ -187,11 +204,17 @@ static int read_task(struct json_object *o, struct manifest_task *t, struct px_e
         dup_text(o, "headline", &t->headline, err) != 0 ||
         dup_text(o, "scorer", &t->scorer, err) != 0 || dup_text(o, "digest", &t->digest, err) != 0)
         return -1;
+    if (dup_text(o, "compat", &t->compat, err) != 0)
+        return -1;
+    t->subsets = member_text(o, "subsets", "[]");
+    t->aggregates = member_text(o, "aggregates", "[]");
+    t->oracle = member_text(o, "oracle", "{}");
+    t->lower_is_better = px_json_bool_or(o, "lower_is_better", false);
     t->chance = px_json_double_or(o, "chance", 0);
     return get_u32(o, "n_problems", &t->n_problems, err);
 }
 
-static int read_group_head(struct json_object *o, const struct manifest *m,
+static int read_group_head(struct json_object *o, const struct manifest *m, uint32_t n_groups,
                            struct manifest_group *g, struct px_err *err)
 {
     if (get_u32(o, "cell", &g->cell, err) != 0 || get_u32(o, "task", &g->task, err) != 0 ||
@@ -200,6 +223,15 @@ static int read_group_head(struct json_object *o, const struct manifest *m,
     if (g->cell >= m->n_cells || g->task >= m->n_tasks)
         return px_fail(err, PX_EINPUT, "a group names cell %u of %u and task %u of %u", g->cell,
                        m->n_cells, g->task, m->n_tasks);
+    int64_t judged = px_json_int_or(o, "judged", MANIFEST_NONE);
+    int64_t opponent = px_json_int_or(o, "opponent", MANIFEST_NONE);
+    bool sound = (judged == MANIFEST_NONE || (judged >= 0 && judged < n_groups)) &&
+                 (opponent == MANIFEST_NONE || (opponent >= 0 && opponent < n_groups));
+    if (!sound)
+        return px_fail(err, PX_EINPUT, "a group judges group %lld of %u", (long long)judged,
+                       n_groups);
+    g->judged = (uint32_t)judged;
+    g->opponent = (uint32_t)opponent;
     return 0;
 }
 
@@ -227,7 +259,8 @@ static int read_lists(struct json_object *o, struct manifest *m, struct px_err *
     }
     for (uint32_t i = 0; i < n_groups; i++) {
         m->groups[i].index = i;
-        if (read_group_head(json_object_array_get_idx(groups, i), m, &m->groups[i], err) != 0)
+        if (read_group_head(json_object_array_get_idx(groups, i), m, (uint32_t)n_groups,
+                            &m->groups[i], err) != 0)
             return -1;
         m->n_groups++;
     }
@@ -279,6 +312,8 @@ int manifest_decode_group(const void *p, size_t n, struct manifest_group *g, str
         if (key)
             memcpy(units[i].plan_key.b, key, PX_DIGEST_SIZE);
         units[i].sample = px_get_u32(&r);
+        units[i].turn = px_get_u32(&r);
+        units[i].subset = px_get_u32(&r);
         units[i].problem = px_get_cstr(&r);
     }
     g->units = units;
@@ -352,6 +387,10 @@ void manifest_free(struct manifest **mp)
         free(m->tasks[i].headline);
         free(m->tasks[i].scorer);
         free(m->tasks[i].digest);
+        free(m->tasks[i].subsets);
+        free(m->tasks[i].aggregates);
+        free(m->tasks[i].oracle);
+        free(m->tasks[i].compat);
     }
     for (uint32_t i = 0; i < m->n_groups; i++) {
         for (uint32_t k = 0; m->groups[i].units && k < m->groups[i].n_units; k++)

@@ -16,12 +16,19 @@ struct manifest_unit {
     struct px_digest plan_key;
     char *problem; /* id in its task */
     uint32_t sample;
+    uint32_t turn;   /* of a conversation; 0 elsewhere */
+    uint32_t subset; /* index in the task's subsets; 0 when it has none */
 };
+
+#define MANIFEST_NONE UINT32_MAX
 
 struct manifest_group {
     uint32_t index;
-    uint32_t cell; /* index in the manifest's cells */
-    uint32_t task; /* index in the manifest's tasks */
+    uint32_t cell;   /* index in the manifest's cells */
+    uint32_t task;   /* index in the manifest's tasks */
+    uint32_t judged; /* the group whose answers this one judges; MANIFEST_NONE elsewhere */
+    uint32_t
+        opponent; /* pairwise: the group that they are compared with; MANIFEST_NONE elsewhere */
     struct manifest_unit *units;
     uint32_t n_units;
 };
@@ -37,10 +44,15 @@ struct manifest_cell {
 
 struct manifest_task {
     char *name;
-    char *request;  /* "generate" or "choice" */
-    char *headline; /* metric name */
-    char *scorer;   /* kind: code, numeric, choice, letter, none */
-    double chance;  /* score of guessing, for the below-chance alarm; 0 when unknown */
+    char *request;        /* "generate" or "choice" */
+    char *headline;       /* metric name */
+    char *scorer;         /* kind, proto/scorer_kinds.h */
+    char *subsets;        /* JSON array of {"name", "group"}; empty when there are none */
+    char *aggregates;     /* JSON array: metrics made of sums, see `aggregate` in docs/tasks.md */
+    char *oracle;         /* JSON object: known scores of reference, empty, first answers */
+    char *compat;         /* "" or "lm-eval" */
+    bool lower_is_better; /* of the headline */
+    double chance;        /* score of guessing, for the below-chance alarm; 0 when unknown */
     uint32_t n_problems;
     char *digest; /* hex: task file and data */
 };

@@ -11,7 +11,7 @@
 
 #define RECORD_HEADER 16
 /* Raised whenever an older Proctor could misread the store. */
-#define STORE_FORMAT 1
+#define STORE_FORMAT 2
 
 /* Fills the header in rec[0 .. 15] for the n bytes that follow it. n < 4 GiB. */
 void record_seal(uint8_t *rec, size_t n);

@@ -34,6 +34,7 @@ static const char *const db_names[STORE_N_DBS] = {
     [STORE_META] = "meta",         [STORE_GROUP] = "group",
     [STORE_COUNTER] = "counter",   [STORE_QUARANTINE] = "quarantine",
     [STORE_SEQUENCE] = "sequence", [STORE_LOST] = "lost",
+    [STORE_RECEIPT] = "receipt",
 };
 static const char value_db_name[] = "value";
 

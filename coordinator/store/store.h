@@ -12,9 +12,9 @@
  * Refusals at open: network file systems (statfs), a store written by a newer format, a store
  * whose writer is alive (the message names its pid; a flock on <dir>/writer.lock decides).
  *
- * The cost of a write does not grow with the store: PLAN, RESULT and VERDICT, whose keys are
- * digests, are appended to a log and found by an index in memory (about 20 bytes per change), which
- * a writer reads when it opens the store and a reader when it first asks for such a key.
+ * The cost of a write does not grow with the store: PLAN, RESULT, VERDICT and RECEIPT, whose keys
+ * are digests, are appended to a log and found by an index in memory (about 20 bytes per change),
+ * which a writer reads when it opens the store and a reader when it first asks for such a key.
  *
  * LMDB allows one open handle per directory and process (a second is refused with EEXIST) and none
  * across fork: a child must execve or leave the store alone. Keys have 1 to 480 bytes. */
@@ -37,9 +37,10 @@ enum store_db {
     STORE_GROUP,      /* u32be group -> manifest group (manifest.h) */
     STORE_COUNTER,    /* text key -> i64le, changed by store_batch_add */
     STORE_QUARANTINE, /* content or verdict key (32) -> JSON evidence */
-    STORE_SEQUENCE,   /* u64be -> u8 db + key: the change log of PLAN, RESULT, VERDICT and
-                       * QUARANTINE, written by the store itself; 0x80 + db: deleted */
+    STORE_SEQUENCE,   /* u64be -> u8 db + key: the change log of PLAN, RESULT, VERDICT, RECEIPT
+                       * and QUARANTINE, written by the store itself; 0x80 + db: deleted */
     STORE_LOST,       /* u8 db + key -> the damaged bytes */
+    STORE_RECEIPT,    /* content key (32) -> receipt; block digest (32) -> token ids (receipt.h) */
     STORE_N_DBS
 };
 

@@ -81,6 +81,7 @@ static inline uint32_t syn_task(struct syn_run *r, const char *name, const char 
     t->scorer = syn_text(scorer);
     t->chance = chance;
     t->digest = syn_text("ef");
+    t->compat = syn_text("");
     return r->m.n_tasks++;
 }
 
@@ -164,6 +165,7 @@ static inline uint32_t syn_group(struct syn_run *r, uint32_t cell, uint32_t task
     g->index = index;
     g->cell = cell;
     g->task = task;
+    g->judged = g->opponent = MANIFEST_NONE;
     g->n_units = n;
     g->units = px_xcalloc(n, sizeof *g->units);
     for (uint32_t i = 0; i < n; i++) {
@@ -198,6 +200,7 @@ static inline int syn_commit(struct syn_run *r, struct store *s)
         free(r->tasks[i].request);
         free(r->tasks[i].headline);
         free(r->tasks[i].scorer);
+        free(r->tasks[i].compat);
         free(r->tasks[i].digest);
     }
     for (uint32_t i = 0; i < r->m.n_groups; i++) {

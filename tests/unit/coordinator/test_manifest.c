@@ -35,14 +35,28 @@ static char text_h[] = "00ff", name_0[] = "reuse.k=1", name_1[] = "baseline", mo
 static char settings[] = "{\"reuse\":{\"k\":1},\"samples\":2}", task[] = "gsm8k",
             req[] = "generate";
 static char metric[] = "exact_match", scorer[] = "numeric", id_0[] = "p/0", id_1[] = "";
+static char subsets[] = "[{\"name\":\"a\",\"group\":\"g\"}]", compat[] = "lm-eval";
 static char *names[] = {name_0, name_1};
 
 static void commit_manifest(void)
 {
-    struct manifest_unit units[2] = {{{{1, 2}}, id_0, 0}, {{{3}}, id_1, 1}};
+    struct manifest_unit units[2] = {
+        {.plan_key = {{1, 2}}, .problem = id_0},
+        {.plan_key = {{3}}, .problem = id_1, .sample = 1, .turn = 1, .subset = 2}};
     struct manifest_cell cell = {names, 2, model, settings, 1.25, true};
-    struct manifest_task t = {task, req, metric, scorer, 0.25, 1, text_h};
-    struct manifest_group groups[2] = {{0, 0, 0, units, 2}, {1, 0, 0, units, 1}};
+    struct manifest_task t = {.name = task,
+                              .request = req,
+                              .headline = metric,
+                              .scorer = scorer,
+                              .subsets = subsets,
+                              .compat = compat,
+                              .lower_is_better = true,
+                              .chance = 0.25,
+                              .n_problems = 1,
+                              .digest = text_h};
+    struct manifest_group groups[2] = {
+        {.judged = MANIFEST_NONE, .opponent = MANIFEST_NONE, .units = units, .n_units = 2},
+        {.index = 1, .judged = 0, .opponent = MANIFEST_NONE, .units = units, .n_units = 1}};
     struct manifest m = {.recipe = text_r,
                          .run_dir = text_d,
                          .seed = UINT64_MAX,
@@ -85,6 +99,14 @@ static void what_is_written_is_read_back(void **state)
     assert_int_equal(m->groups[0].units[1].sample, 1);
     assert_string_equal(m->groups[0].units[1].problem, "");
     assert_int_equal(m->groups[1].n_units, 1);
+    assert_int_equal(m->groups[0].units[1].turn, 1);
+    assert_int_equal(m->groups[0].units[1].subset, 2);
+    assert_true(m->groups[0].judged == MANIFEST_NONE && m->groups[1].judged == 0);
+    assert_true(m->groups[1].opponent == MANIFEST_NONE && m->tasks[0].lower_is_better);
+    assert_string_equal(m->tasks[0].subsets, subsets);
+    assert_string_equal(m->tasks[0].aggregates, "[]");
+    assert_string_equal(m->tasks[0].oracle, "{}");
+    assert_string_equal(m->tasks[0].compat, compat);
     manifest_free(&m);
     assert_null(m);
 }
