@@ -13,8 +13,9 @@ enum {
     MAX_ROWS = 4096,
     DEFAULT_BATCH = 256,
     MAX_BATCH = 4096,
-    LOGITS = 32,      /* rows with logits in one pass, or one per unit if that is more */
-    FIRST_BATCH = 32, /* before the speed is known */
+    LOGITS = 32,       /* rows with logits in one pass, or one per unit if that is more */
+    LOGITS_SHARE = 16, /* more, as long as they take at most this part of the budget */
+    FIRST_BATCH = 32,  /* before the speed is known */
     STEP_AIM_US = 120 * 1000
 };
 
@@ -22,7 +23,7 @@ enum {
 struct row_use {
     struct slot *slot;
     struct lane *lane;
-    uint32_t index; /* lane: continuation token that is fed */
+    uint32_t index; /* lane: row of its feed */
 };
 
 /* A row with logits, and what they say. */
@@ -55,6 +56,17 @@ struct engine {
 
 /* ---- memory ---- */
 
+/* Rows with logits in one pass: at least one per unit; where vocabulary and budget allow, every
+ * row, for documents that are scored throughout. */
+static uint32_t choose_logits(const struct engine *e, const struct engine_config *cfg)
+{
+    uint64_t row = (uint64_t)e->m->cfg.n_vocab * sizeof(float);
+    uint64_t many = (uint64_t)cfg->memory_budget / LOGITS_SHARE / row;
+    uint32_t least = e->max_rows > LOGITS ? e->max_rows : LOGITS;
+    uint64_t n = many > least ? many : least;
+    return n < e->max_batch ? (uint32_t)n : e->max_batch;
+}
+
 /* The largest batch whose activations take at most half of the budget, at least one row. */
 static uint64_t choose_batch(struct engine *e, const struct engine_config *cfg)
 {
@@ -63,8 +75,7 @@ static uint64_t choose_batch(struct engine *e, const struct engine_config *cfg)
     for (batch = cfg->max_batch ? cfg->max_batch : batch;; batch /= 2) {
         e->max_batch = batch;
         e->max_rows = rows < batch ? rows : batch;
-        e->max_logits = e->max_rows > LOGITS ? e->max_rows : LOGITS;
-        e->max_logits = e->max_logits < batch ? e->max_logits : batch;
+        e->max_logits = choose_logits(e, cfg);
         uint64_t bytes = forward_bytes(e->m, e->kn, batch, e->max_logits, e->m->cfg.context_length,
                                        threads_count(e->th));
         if (batch == 1 || bytes <= (uint64_t)cfg->memory_budget / 2)
@@ -217,7 +228,7 @@ static void admit(struct engine *e)
     while ((s = oldest(e, SLOT_WAITING)) != NULL &&
            e->pages_promised + s->n_pages <= kv_pool_pages(e->kv)) {
         e->pages_promised += s->n_pages;
-        s->state = SLOT_PREFILL;
+        slot_start(s, e->kv, clk_now_us());
     }
 }
 
@@ -258,39 +269,38 @@ static uint32_t room(const struct engine *e, uint32_t cap)
 
 static void add_lane(struct engine *e, struct slot *s, struct lane *l, uint32_t cap)
 {
-    const struct unit_choice *c = &s->unit->choices[l->choice];
-    uint32_t n = c->n_tokens - 1 - l->n_fed, space = e->max_logits - e->n_logits;
+    const struct choice_feed *f = l->feed;
+    uint32_t n = f->n - l->n_fed, space = e->max_logits - e->n_logits;
+    uint32_t silent = l->n_fed < f->n_silent ? f->n_silent - l->n_fed : 0;
     n = n < room(e, cap) ? n : room(e, cap);
-    n = n < space ? n : space;
-    uint32_t pos = s->unit->n_prompt + l->n_fed;
+    n = n > silent && n - silent > space ? silent + space : n;
+    uint32_t pos = s->n_context + l->n_fed;
     extend(e, &l->seq, pos, pos + n);
     for (uint32_t i = 0; i < n; i++)
         add_row(e, s, l, l->n_fed + i,
                 (struct forward_row){.seq = &l->seq,
                                      .pos = pos + i,
-                                     .token = c->tokens[l->n_fed + i],
-                                     .wants_logits = true});
+                                     .token = f->tokens[l->n_fed + i],
+                                     .wants_logits = l->n_fed + i >= f->n_silent});
     l->n_fed += n;
 }
 
 static void add_prefill(struct engine *e, struct slot *s, uint32_t cap)
 {
-    const struct unit *u = s->unit;
-    uint32_t n = u->n_prompt - s->n_fed;
+    uint32_t n = s->n_context - s->n_fed;
     n = n < room(e, cap) ? n : room(e, cap);
-    if (s->n_fed + n == u->n_prompt && e->n_logits == e->max_logits)
+    if (s->n_fed + n == s->n_context && n > 0 && e->n_logits == e->max_logits)
         n--; /* no place for its logits in this pass */
-    if (s->n_fed == 0 && n > 0) {
-        s->started_us = clk_now_us();
-        s->out.queue_s = (double)(s->started_us - s->submitted_us) * 1e-6;
-    }
     extend(e, &s->seq, s->n_fed, s->n_fed + n);
     for (uint32_t i = 0; i < n; i++)
         add_row(e, s, NULL, 0,
                 (struct forward_row){.seq = &s->seq,
                                      .pos = s->n_fed + i,
-                                     .token = u->prompt[s->n_fed + i],
-                                     .wants_logits = s->n_fed + i + 1 == u->n_prompt});
+                                     .token = s->context[s->n_fed + i],
+                                     .wants_logits = s->n_fed + i + 1 == s->n_context});
+    /* Common tokens of the choices are context too, but not prompt. */
+    uint32_t n_prompt = s->unit->n_prompt, left = n_prompt > s->n_fed ? n_prompt - s->n_fed : 0;
+    s->out.n_prompt_computed += n < left ? n : left;
     s->n_fed += n;
 }
 

@@ -90,12 +90,17 @@ uint32_t kv_pool_used(const struct kv_pool *p)
     return p->n_used;
 }
 
+uint32_t kv_pool_unused(const struct kv_pool *p)
+{
+    return p->n_pages - p->n_used;
+}
+
 enum kv_type kv_pool_type(const struct kv_pool *p)
 {
     return p->type;
 }
 
-static bool page_take(struct kv_pool *p, uint32_t *out)
+bool kv_page_take(struct kv_pool *p, uint32_t *out)
 {
     if (p->n_free)
         *out = p->free_stack[--p->n_free];
@@ -108,13 +113,24 @@ static bool page_take(struct kv_pool *p, uint32_t *out)
     return true;
 }
 
-static void page_drop(struct kv_pool *p, uint32_t page)
+void kv_page_drop(struct kv_pool *p, uint32_t page)
 {
     px_assert(page < p->n_pages && p->refs[page] > 0);
     if (--p->refs[page])
         return;
     p->free_stack[p->n_free++] = page;
     p->n_used--;
+}
+
+void kv_page_hold(struct kv_pool *p, uint32_t page)
+{
+    px_assert(page < p->n_pages && p->refs[page] > 0);
+    p->refs[page]++;
+}
+
+void kv_page_copy(struct kv_pool *p, uint32_t from, uint32_t to)
+{
+    memcpy(p->map + to * p->page_bytes, p->map + from * p->page_bytes, p->page_bytes);
 }
 
 void kv_seq_init(struct kv_seq *s)
@@ -128,11 +144,11 @@ static bool own_page(struct kv_pool *p, struct kv_seq *s, uint32_t index)
     uint32_t old = s->pages[index], fresh;
     if (p->refs[old] == 1)
         return true;
-    if (!page_take(p, &fresh))
+    if (!kv_page_take(p, &fresh))
         return false;
-    memcpy(p->map + fresh * p->page_bytes, p->map + old * p->page_bytes, p->page_bytes);
+    kv_page_copy(p, old, fresh);
     s->pages[index] = fresh;
-    page_drop(p, old);
+    kv_page_drop(p, old);
     return true;
 }
 
@@ -146,9 +162,9 @@ bool kv_seq_extend(struct kv_pool *p, struct kv_seq *s, uint32_t from, uint32_t 
         return false;
     while (s->n_pages < want) {
         PX_GROW(s->pages, s->n_pages, s->cap_pages);
-        if (!page_take(p, &s->pages[s->n_pages])) {
+        if (!kv_page_take(p, &s->pages[s->n_pages])) {
             while (s->n_pages > had)
-                page_drop(p, s->pages[--s->n_pages]);
+                kv_page_drop(p, s->pages[--s->n_pages]);
             return false;
         }
         s->n_pages++;
@@ -156,21 +172,25 @@ bool kv_seq_extend(struct kv_pool *p, struct kv_seq *s, uint32_t from, uint32_t 
     return true;
 }
 
+void kv_seq_share(struct kv_pool *p, struct kv_seq *s, uint32_t page)
+{
+    kv_page_hold(p, page);
+    PX_GROW(s->pages, s->n_pages, s->cap_pages);
+    s->pages[s->n_pages++] = page;
+}
+
 void kv_seq_fork(struct kv_pool *p, const struct kv_seq *s, uint32_t n, struct kv_seq *out)
 {
     uint32_t pages = kv_pages_for(n);
     px_assert(out->n_pages == 0 && pages <= s->n_pages);
-    for (uint32_t i = 0; i < pages; i++) {
-        PX_GROW(out->pages, out->n_pages, out->cap_pages);
-        out->pages[out->n_pages++] = s->pages[i];
-        p->refs[s->pages[i]]++;
-    }
+    for (uint32_t i = 0; i < pages; i++)
+        kv_seq_share(p, out, s->pages[i]);
 }
 
 void kv_seq_clear(struct kv_pool *p, struct kv_seq *s)
 {
     for (uint32_t i = 0; i < s->n_pages; i++)
-        page_drop(p, s->pages[i]);
+        kv_page_drop(p, s->pages[i]);
     free(s->pages);
     kv_seq_init(s);
 }

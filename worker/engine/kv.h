@@ -36,6 +36,7 @@ struct kv_pool *kv_pool_new(const struct model_config *c, enum kv_type type, uin
 void kv_pool_free(struct kv_pool **p);
 uint32_t kv_pool_pages(const struct kv_pool *p);
 uint32_t kv_pool_used(const struct kv_pool *p);
+uint32_t kv_pool_unused(const struct kv_pool *p); /* pages that may still be taken */
 enum kv_type kv_pool_type(const struct kv_pool *p);
 
 void kv_seq_init(struct kv_seq *s);
@@ -46,8 +47,19 @@ bool kv_seq_extend(struct kv_pool *p, struct kv_seq *s, uint32_t from, uint32_t 
 void kv_seq_fork(struct kv_pool *p, const struct kv_seq *s, uint32_t n, struct kv_seq *out);
 void kv_seq_clear(struct kv_pool *p, struct kv_seq *s);
 
+/* Appends a page that somebody else holds as well; s counts as one more holder. */
+void kv_seq_share(struct kv_pool *p, struct kv_seq *s, uint32_t page);
+
 /* Pages for n positions. */
 uint32_t kv_pages_for(uint32_t n);
+
+/* Single pages, for who keeps them beyond a sequence (prefix_tree.h). Taken: one holder; false
+ * when the pool is exhausted. A page goes back to the pool with its last holder. */
+bool kv_page_take(struct kv_pool *p, uint32_t *page) PX_MUST_CHECK;
+void kv_page_hold(struct kv_pool *p, uint32_t page);
+void kv_page_drop(struct kv_pool *p, uint32_t page);
+/* All positions of a page; `to` has no other holder that reads it. */
+void kv_page_copy(struct kv_pool *p, uint32_t from, uint32_t to);
 
 /* KV_PAGE rows of head_dim values of one page, layer and kv head; `is_v` picks the values. */
 void *kv_block(const struct kv_pool *p, uint32_t page, uint32_t layer, bool is_v, uint32_t kv_head);

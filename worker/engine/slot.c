@@ -7,7 +7,8 @@
 #include "proto/mem.h"
 #include "worker/engine/sample.h"
 
-enum { MAX_LANES = 16 };
+/* Lanes only have to fill a pass: few for long feeds. */
+enum { MAX_LANES = 16, LANE_TOKENS = 256 };
 
 static const char not_finite[] = "the model computed logits that are not finite numbers";
 
@@ -35,8 +36,11 @@ static int check_generate(const struct slot *s, struct px_err *err)
             return px_fail(err, PX_EINPUT, "stop string %u is empty", i);
     if (j->n_stops && s->tok == NULL)
         return px_fail(err, PX_EINPUT, "stop strings need the model's tokenizer");
-    return reuse_check(&j->reuse, s->m->cfg.n_layers, err) || sample_check(&j->sampler, err) ? -1
-                                                                                             : 0;
+    if (check_tokens("open marker", j->think.open, j->think.n_open, s->m->cfg.n_vocab, err) ||
+        check_tokens("close marker", j->think.close, j->think.n_close, s->m->cfg.n_vocab, err) ||
+        reuse_check(&j->reuse, s->m->cfg.n_layers, err) || sample_check(&j->sampler, err))
+        return -1;
+    return 0;
 }
 
 static int check_choices(const struct slot *s, struct px_err *err)
@@ -50,6 +54,14 @@ static int check_choices(const struct slot *s, struct px_err *err)
     for (uint32_t i = 0; i < u->n_choices; i++) {
         if (u->choices[i].n_tokens == 0)
             return px_fail(err, PX_EINPUT, "choice %u has no tokens", i);
+        if (u->choices[i].n_skip >= u->choices[i].n_tokens)
+            return px_fail(err, PX_EINPUT, "choice %u has %u tokens and skips %u: none is scored",
+                           i, u->choices[i].n_tokens, u->choices[i].n_skip);
+        if (u->n_prompt == 0 && u->choices[i].n_skip == 0)
+            return px_fail(err, PX_EINPUT,
+                           "choice %u: nothing comes before its first scored token; give at least "
+                           "BOS in the prompt, or skip a token",
+                           i);
         if (check_tokens("choice", u->choices[i].tokens, u->choices[i].n_tokens, s->m->cfg.n_vocab,
                          err))
             return -1;
@@ -63,7 +75,7 @@ static int check_unit(const struct slot *s, struct px_err *err)
     if (j->kind != UNIT_GENERATE && j->kind != UNIT_CHOICE)
         return px_fail(err, PX_EUNSUPPORTED, "the engine does not do %s units",
                        unit_kind_name(j->kind));
-    if (s->unit->n_prompt == 0)
+    if (s->unit->n_prompt == 0 && j->kind == UNIT_GENERATE)
         return px_fail(err, PX_EINPUT, "the prompt has no tokens; give at least BOS");
     if (j->context > s->m->cfg.context_length)
         return px_fail(err, PX_ELIMIT, "context %u: the model was made for %u positions",
@@ -132,14 +144,14 @@ static bool ends_at_once(struct slot *s)
  * partial page; fewer lanes are opened when the pool is small. */
 static int plan_pages(struct slot *s, uint32_t max_pages, uint64_t page_bytes, struct px_err *err)
 {
-    uint64_t n = s->unit->n_prompt, last = n + extra_positions(s);
+    uint64_t n = s->n_context, last = s->unit->n_prompt + extra_positions(s);
     uint64_t pages = kv_pages_for((uint32_t)last), lane_pages = 0;
-    if (s->job->kind == UNIT_CHOICE) {
+    if (s->choices) {
+        uint32_t longest = s->choices->longest, most = LANE_TOKENS / (longest ? longest : 1) + 1;
         pages = kv_pages_for((uint32_t)n);
-        lane_pages = last > n ? kv_pages_for((uint32_t)last) - n / KV_PAGE : 0;
-        s->n_lanes = lane_pages == 0 ? 0 : s->unit->n_choices;
-        if (s->n_lanes > MAX_LANES)
-            s->n_lanes = MAX_LANES;
+        lane_pages = longest ? kv_pages_for((uint32_t)last) - n / KV_PAGE : 0;
+        most = most < MAX_LANES ? most : MAX_LANES;
+        s->n_lanes = s->choices->n_feeds < most ? s->choices->n_feeds : most;
         while (s->n_lanes > 1 && pages + s->n_lanes * lane_pages > max_pages)
             s->n_lanes--;
         pages += s->n_lanes * lane_pages;
@@ -162,6 +174,7 @@ static void prepare_output(struct slot *s)
     s->out.n_prompt = u->n_prompt;
     if (s->job->kind == UNIT_GENERATE) {
         s->problem_hash = sample_problem_hash(u->problem ? u->problem : "");
+        think_begin(&s->think, &s->job->think);
         s->reuse = reuse_new(&s->job->reuse, &s->m->cfg);
         return;
     }
@@ -170,10 +183,23 @@ static void prepare_output(struct slot *s)
     s->out.n_choices = u->n_choices;
     s->out.choices = px_xcalloc(u->n_choices, sizeof *s->out.choices);
     for (uint32_t i = 0; i < u->n_choices; i++)
-        s->out.choices[i] = (struct choice_score){.greedy = true,
-                                                  .n_tokens = u->choices[i].n_tokens,
-                                                  .n_bytes = u->choices[i].n_bytes,
-                                                  .n_chars = u->choices[i].n_chars};
+        s->out.choices[i] =
+            (struct choice_score){.greedy = true,
+                                  .n_tokens = u->choices[i].n_tokens - u->choices[i].n_skip,
+                                  .n_bytes = u->choices[i].n_bytes,
+                                  .n_chars = u->choices[i].n_chars};
+}
+
+/* What is computed before anything is sampled or scored. */
+static void choose_context(struct slot *s)
+{
+    s->context = s->unit->prompt;
+    s->n_context = s->unit->n_prompt;
+    if (s->job->kind != UNIT_CHOICE)
+        return;
+    s->choices = choices_new(s->unit);
+    s->context = s->choices->context;
+    s->n_context = s->choices->n_context;
 }
 
 int slot_open(struct slot *s, const struct model *m, const struct tokenizer *tok,
@@ -183,12 +209,16 @@ int slot_open(struct slot *s, const struct model *m, const struct tokenizer *tok
     struct slot fresh = {.state = SLOT_WAITING, .job = job, .unit = unit, .m = m, .tok = tok};
     if (check_unit(&fresh, err))
         return -1;
-    if (ends_at_once(&fresh))
+    if (ends_at_once(&fresh)) {
         fresh.out.n_prompt = unit->n_prompt;
-    else if (plan_pages(&fresh, max_pages, page_bytes, err))
-        return -1;
-    else
+    } else {
+        choose_context(&fresh);
+        if (plan_pages(&fresh, max_pages, page_bytes, err)) {
+            choices_free(&fresh.choices);
+            return -1;
+        }
         prepare_output(&fresh);
+    }
     px_buf_init(&fresh.text, UNIT_LIMIT / 2);
     *s = fresh;
     return 0;
@@ -200,6 +230,7 @@ void slot_close(struct slot *s, struct kv_pool *kv)
     for (uint32_t i = 0; i < s->n_lanes && s->lanes; i++)
         kv_seq_clear(kv, &s->lanes[i].seq);
     free(s->lanes);
+    choices_free(&s->choices);
     reuse_free(&s->reuse);
     px_buf_clear(&s->text);
     completion_clear(&s->out);
@@ -212,6 +243,8 @@ struct slot_reading slot_read(const struct slot *s, const float *logits)
     uint32_t n = s->m->cfg.n_vocab;
     struct slot_reading r = {.logits = logits, .is_finite = sample_finite(logits, n)};
     if (!r.is_finite)
+        return r;
+    if (j->kind == UNIT_GENERATE && think_forces(&s->think, &r.token))
         return r;
     if (j->kind == UNIT_GENERATE) {
         struct sample_key key = {.seed = j->sampler.seed,
@@ -237,12 +270,13 @@ static bool is_stop_token(const struct job *j, uint32_t token)
 }
 
 /* Where the earliest stop string begins in the text, looking at what the bytes from `from` on may
- * have completed; SIZE_MAX when there is none. */
-static size_t find_stop(const struct job *j, const struct px_buf *text, size_t from)
+ * have completed, not before `floor`; SIZE_MAX when there is none. */
+static size_t find_stop(const struct job *j, const struct px_buf *text, size_t from, size_t floor)
 {
     size_t best = SIZE_MAX;
     for (uint32_t i = 0; i < j->n_stops; i++) {
         size_t n = strlen(j->stops[i]), start = from >= n ? from - n + 1 : 0;
+        start = start < floor ? floor : start;
         if (text->len < start + n)
             continue;
         const uint8_t *p = memmem(text->data + start, text->len - start, j->stops[i], n);
@@ -261,6 +295,9 @@ static void finish_generation(struct slot *s, struct kv_pool *kv, enum finish ho
     }
     s->out.text = px_buf_steal(&s->text, &n);
     s->out.n_text = (uint32_t)n;
+    s->out.think = s->think.state;
+    s->out.n_think_tokens = s->think.n_tokens;
+    s->out.answer_at = (uint32_t)(think_is_answer(&s->think) ? s->think.answer_at : n);
     s->out.decode_s = (double)(now_us - s->prefilled_us) * 1e-6;
     s->out.refresh_steps = s->out.decode_steps;
     if (s->reuse) {
@@ -285,7 +322,10 @@ static void take_token(struct slot *s, struct kv_pool *kv, uint32_t token, int64
     size_t had = s->text.len;
     if (s->tok)
         tokenizer_piece(s->tok, token, &s->text);
-    size_t stop = j->n_stops ? find_stop(j, &s->text, had) : SIZE_MAX;
+    think_take(&s->think, s->out.tokens, s->out.n_tokens, s->text.len);
+    size_t stop = j->n_stops && think_is_answer(&s->think)
+                      ? find_stop(j, &s->text, had, s->think.answer_at)
+                      : SIZE_MAX;
     if (stop != SIZE_MAX) {
         s->text.len = stop;
         s->text.data[stop] = '\0';
@@ -320,24 +360,24 @@ uint32_t slot_decode_token(const struct slot *s)
 
 static void score(struct slot *s, uint32_t choice, uint32_t index, const struct slot_reading *r)
 {
-    uint32_t token = s->unit->choices[choice].tokens[index];
-    s->out.choices[choice].logprob += (double)r->logits[token] - r->log_sum_exp;
-    s->out.choices[choice].greedy = s->out.choices[choice].greedy && token == r->token;
+    const struct unit_choice *c = &s->unit->choices[choice];
+    struct choice_score *out = &s->out.choices[choice];
+    if (index < c->n_skip)
+        return;
+    out->logprob += (double)r->logits[c->tokens[index]] - r->log_sum_exp;
+    out->greedy = out->greedy && c->tokens[index] == r->token;
 }
 
-/* Gives free lanes the next choices that have more than one token; done when all are scored. */
+/* Gives free lanes the next feeds; done when all choices are scored. */
 static void open_lanes(struct slot *s, struct kv_pool *kv, int64_t now_us)
 {
-    const struct unit *u = s->unit;
     for (uint32_t i = 0; i < s->n_lanes; i++) {
-        while (s->next_choice < u->n_choices && u->choices[s->next_choice].n_tokens == 1)
-            s->next_choice++;
-        if (s->lanes[i].is_open || s->next_choice == u->n_choices)
+        if (s->lanes[i].is_open || s->next_feed == s->choices->n_feeds)
             continue;
-        s->lanes[i] = (struct lane){.choice = s->next_choice++, .is_open = true};
-        kv_seq_fork(kv, &s->seq, u->n_prompt, &s->lanes[i].seq);
+        s->lanes[i] = (struct lane){.feed = &s->choices->feeds[s->next_feed++], .is_open = true};
+        kv_seq_fork(kv, &s->seq, s->n_context, &s->lanes[i].seq);
     }
-    if (s->n_scored == u->n_choices) {
+    if (s->n_scored == s->unit->n_choices) {
         kv_seq_clear(kv, &s->seq);
         s->out.decode_s = (double)(now_us - s->prefilled_us) * 1e-6;
         finish(s, FINISH_SCORED);
@@ -347,10 +387,9 @@ static void open_lanes(struct slot *s, struct kv_pool *kv, int64_t now_us)
 static void score_first_tokens(struct slot *s, struct kv_pool *kv, const struct slot_reading *r,
                                int64_t now_us)
 {
-    for (uint32_t i = 0; i < s->unit->n_choices; i++) {
-        score(s, i, 0, r);
-        s->n_scored += s->unit->choices[i].n_tokens == 1;
-    }
+    for (uint32_t i = 0; i < s->unit->n_choices; i++)
+        score(s, i, s->choices->n_common, r);
+    s->n_scored = s->choices->n_direct;
     s->state = SLOT_LANES;
     open_lanes(s, kv, now_us);
 }
@@ -358,18 +397,34 @@ static void score_first_tokens(struct slot *s, struct kv_pool *kv, const struct 
 void slot_lane_scored(struct slot *s, struct kv_pool *kv, struct lane *lane, uint32_t index,
                       const struct slot_reading *r, int64_t now_us)
 {
+    const struct choice_feed *f = lane->feed;
     if (s->state != SLOT_LANES)
         return; /* an earlier row of this pass ended the unit */
     if (!r->is_finite) {
         finish_error(s, not_finite);
         return;
     }
-    score(s, lane->choice, index + 1, r);
-    if (index + 2 < s->unit->choices[lane->choice].n_tokens)
+    for (uint32_t i = 0; i < f->n_members; i++)
+        score(s, s->choices->members[f->first + i], s->choices->n_common + index + 1, r);
+    if (index + 1 < f->n)
         return;
     kv_seq_clear(kv, &lane->seq);
     lane->is_open = false;
-    s->n_scored++;
+    s->n_scored += f->n_members;
+    open_lanes(s, kv, now_us);
+}
+
+/* ---- the context ---- */
+
+void slot_start(struct slot *s, struct kv_pool *kv, int64_t now_us)
+{
+    s->started_us = now_us;
+    s->out.queue_s = (double)(now_us - s->submitted_us) * 1e-6;
+    s->state = SLOT_PREFILL;
+    if (s->n_context)
+        return;
+    s->prefilled_us = now_us;
+    s->state = SLOT_LANES;
     open_lanes(s, kv, now_us);
 }
 

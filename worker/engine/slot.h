@@ -1,8 +1,8 @@
 /* slot.h - one unit inside the engine: what it needs, what it feeds next, what logits make of it.
  *
  * A generation is one sequence; a question with choices is a context and, once that is computed,
- * lanes: forks of it that feed one continuation each. The engine decides when; the slot knows
- * what. Used by engine.c alone, on its thread. */
+ * lanes: forks of it that feed one continuation each (choices.h). The engine decides when; the
+ * slot knows what. Used by engine.c alone, on its thread. */
 #ifndef WORKER_ENGINE_SLOT_H
 #define WORKER_ENGINE_SLOT_H
 
@@ -13,16 +13,18 @@
 #include "proto/err.h"
 #include "proto/model/tokenizer.h"
 #include "proto/unit.h"
+#include "worker/engine/choices.h"
 #include "worker/engine/kv.h"
 #include "worker/engine/model.h"
 #include "worker/engine/reuse.h"
+#include "worker/engine/think.h"
 
 enum slot_state { SLOT_FREE = 0, SLOT_WAITING, SLOT_PREFILL, SLOT_DECODE, SLOT_LANES, SLOT_DONE };
 
 struct lane {
     struct kv_seq seq;
-    uint32_t choice;
-    uint32_t n_fed; /* continuation tokens already computed */
+    const struct choice_feed *feed;
+    uint32_t n_fed; /* of its tokens, computed already */
     bool is_open;
 };
 
@@ -35,21 +37,25 @@ struct slot {
     const struct model *m;
     const struct tokenizer *tok;
 
-    struct kv_seq seq; /* the prompt or context, then what was generated */
-    uint32_t n_fed;    /* prompt tokens computed */
+    const uint32_t *context; /* the prompt, or what all choices begin with; may be empty then */
+    uint32_t n_context;
+    struct kv_seq seq; /* the context, then what was generated */
+    uint32_t n_fed;    /* context tokens computed */
     uint32_t n_pages;  /* set aside for this unit at most */
 
     uint32_t limit; /* tokens to generate at most */
     bool is_cut;    /* limit comes from the context, not from max_tokens */
     uint64_t problem_hash;
     struct reuse *reuse;
+    struct think think;
     struct px_buf text;
     uint32_t cap_tokens;
 
     struct lane *lanes;
     uint32_t n_lanes;
-    uint32_t next_choice; /* that no lane has taken yet */
-    uint32_t n_scored;    /* choices that are finished */
+    struct choices *choices;
+    uint32_t next_feed; /* that no lane has taken yet */
+    uint32_t n_scored;  /* choices that are finished */
 
     struct completion out;
     int64_t submitted_us, started_us, prefilled_us;
@@ -74,12 +80,14 @@ struct slot_reading {
 /* Reads a row's logits for a unit. Pure, any thread: s is only looked at. */
 struct slot_reading slot_read(const struct slot *s, const float *logits);
 
-/* After the last prompt token: first generated token, or first tokens of all choices. */
+/* May begin: SLOT_PREFILL, or SLOT_LANES when there is no context to compute. */
+void slot_start(struct slot *s, struct kv_pool *kv, int64_t now_us);
+/* After the last context token: first generated token, or first tokens of all choices. */
 void slot_prefilled(struct slot *s, struct kv_pool *kv, const struct slot_reading *r,
                     int64_t now_us);
 /* After a decode step. */
 void slot_decoded(struct slot *s, struct kv_pool *kv, const struct slot_reading *r, int64_t now_us);
-/* After continuation token `index` of a lane (0: the first). */
+/* After row `index` of a lane's feed, one that scores something. */
 void slot_lane_scored(struct slot *s, struct kv_pool *kv, struct lane *lane, uint32_t index,
                       const struct slot_reading *r, int64_t now_us);
 
