@@ -41,6 +41,7 @@ const char help_samples[] =
     "  --verdict NAME  of this verdict class or outcome: passed, wrong_answer, timeout, truncated "
     "...\n"
     "  --cell NAME     of this cell only\n"
+    "  --tokens        with the token ids of the prompts (receipt.prompt_token_ids)\n"
     "\n"
     "Example: proctor samples runs/quickstart --task small_code --verdict wrong_answer\n";
 
@@ -157,15 +158,16 @@ static bool print_line(void *ctx, const char *line, size_t n)
 
 int cmd_samples(int argc, char **argv)
 {
-    struct samples_filter f = {NULL, NULL, NULL};
+    struct samples_filter f = {0};
     bool help;
     const char *args[1] = {NULL};
     uint32_t n_args;
     struct px_err err;
     const struct cli_option options[] = {{.name = "task", .text = &f.task},
                                          {.name = "verdict", .text = &f.verdict},
-                                         {.name = "cell", .text = &f.cell}};
-    if (cli_parse(argc, argv, options, 3, args, 1, &n_args, &help, &err) != 0)
+                                         {.name = "cell", .text = &f.cell},
+                                         {.name = "tokens", .flag = &f.tokens}};
+    if (cli_parse(argc, argv, options, 4, args, 1, &n_args, &help, &err) != 0)
         return cli_usage("samples", &err);
     if (help)
         return cli_help(help_samples);

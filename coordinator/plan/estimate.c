@@ -85,7 +85,7 @@ static int estimate_group(const struct plan *p, uint32_t index, struct group_est
     for (uint32_t i = 0; native && i < n; i++) {
         uint64_t problem = e.about ? (uint64_t)i * g->n_problems / n : i;
         struct unit u;
-        if (plan_make_unit(p, g->first + problem * g->samples, &u, err) != 0)
+        if (plan_make_unit(p, g->first + problem * g->samples, &u, NULL, err) != 0)
             return -1;
         uint32_t length = u.n_prompt;
         for (uint32_t k = 0; k < u.n_choices; k++)

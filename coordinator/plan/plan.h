@@ -18,6 +18,7 @@
 #include "coordinator/plan/model_file.h"
 #include "coordinator/recipe/recipe.h"
 #include "coordinator/store/manifest.h"
+#include "coordinator/store/receipt.h"
 #include "coordinator/task/task.h"
 #include "proto/unit.h"
 
@@ -86,8 +87,9 @@ struct plan_unit plan_unit_at(const struct plan *p, uint64_t index);
 struct px_digest plan_key(const struct plan *p, uint64_t index);
 
 /* Renders and tokenises a unit's prompt. `out` is owned (unit_clear); its key is the content key.
- */
-int plan_make_unit(const struct plan *p, uint64_t index, struct unit *out,
+ * receipt: NULL, or filled (receipt_clear) with what the model is given; without tokens where
+ * nothing is given to a model (recordings). */
+int plan_make_unit(const struct plan *p, uint64_t index, struct unit *out, struct receipt *receipt,
                    struct px_err *err) PX_MUST_CHECK;
 
 /* The score unit of a completion record: problem JSON filled, key is the verdict key. */

@@ -4,6 +4,7 @@
 
 #include "coordinator/plan/keys.h"
 #include "coordinator/plan/plan.h"
+#include "coordinator/plan/prompt_check.h"
 #include "proto/mem.h"
 
 enum { PROMPT_LIMIT = 32 << 20 };
@@ -174,13 +175,42 @@ static int encode_choices(const struct plan_group *g, const struct model_file *m
     return 0;
 }
 
+/* All token ids in one list: the prompt, then each choice's. */
+static void receipt_tokens(const struct unit *u, struct receipt *r)
+{
+    size_t n = u->n_prompt, at = 0;
+    for (uint32_t i = 0; i < u->n_choices; i++)
+        n += u->choices[i].n_tokens;
+    r->tokens = px_xcalloc(n + 1, sizeof *r->tokens);
+    r->n_prompt = u->n_prompt;
+    r->n_tokens = (uint32_t)n;
+    for (uint32_t i = 0; i < u->n_prompt; i++)
+        r->tokens[at++] = u->prompt[i];
+    for (uint32_t i = 0; i < u->n_choices; i++)
+        for (uint32_t k = 0; k < u->choices[i].n_tokens; k++)
+            r->tokens[at++] = u->choices[i].tokens[k];
+}
+
+static void fill_receipt(const struct plan_group *g, const struct model_file *m,
+                         const struct task *t, const struct task_prompt *p, const struct unit *u,
+                         struct receipt *r)
+{
+    r->accidents |= prompt_accidents(g, m, t, p, u);
+    r->template = px_xstrdup(g->chat ? chat_template_name(g->chat_template) : "");
+    r->bos = u->n_prompt && u->prompt[0] == (uint32_t)tokenizer_bos(m->tokenizer);
+    receipt_tokens(u, r);
+}
+
 static int tokenise(const struct plan_group *g, const struct model_file *m,
-                    const struct task_prompt *p, struct unit *u, struct px_err *err)
+                    const struct task_prompt *p, struct unit *u, struct receipt *r,
+                    struct px_err *err)
 {
     struct px_buf text;
     px_buf_init(&text, PROMPT_LIMIT);
     px_buf_put(&text, "", 0);
     int rc = prompt_text(g, m, p, &text, err);
+    if (r)
+        r->text = px_sha256(text.data, text.len);
     if (rc == 0 && g->generate.kind == UNIT_CHOICE)
         rc = encode_choices(g, m, &text, p, u, err);
     else if (rc == 0)
@@ -191,7 +221,8 @@ static int tokenise(const struct plan_group *g, const struct model_file *m,
     return rc;
 }
 
-int plan_make_unit(const struct plan *p, uint64_t index, struct unit *out, struct px_err *err)
+int plan_make_unit(const struct plan *p, uint64_t index, struct unit *out, struct receipt *receipt,
+                   struct px_err *err)
 {
     struct plan_unit at = plan_unit_at(p, index);
     const struct plan_group *g = &p->groups[at.group];
@@ -199,19 +230,25 @@ int plan_make_unit(const struct plan *p, uint64_t index, struct unit *out, struc
     const struct task *t = p->tasks[g->task];
     const struct model_file *m = &p->models[cell->model];
     struct unit u = {.problem = px_xstrdup(task_problem_id(t, at.problem)), .sample = at.sample};
+    struct receipt r = {0};
     int rc = 0;
     if (m->backend == BACKEND_NATIVE) {
         struct task_prompt prompt = {0};
         rc = task_render(t, at.problem, cell->settings->fewshot, g->chat, &prompt, err);
         if (rc == 0)
-            rc = tokenise(g, m, &prompt, &u, err);
+            rc = tokenise(g, m, &prompt, &u, receipt ? &r : NULL, err);
+        if (rc == 0 && receipt)
+            fill_receipt(g, m, t, &prompt, &u, &r);
         task_prompt_clear(&prompt);
     }
     if (rc != 0) {
         px_wrap(err, "task %s, problem %s", task_name(t), u.problem);
         unit_clear(&u);
+        receipt_clear(&r);
         return -1;
     }
+    if (receipt)
+        *receipt = r;
     u.key = content_key(&g->generate, &u);
     *out = u;
     return 0;

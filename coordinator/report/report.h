@@ -35,6 +35,7 @@ struct samples_filter {
     const char *task;
     const char *verdict; /* a verdict class, or an outcome: right, wrong, truncated ... */
     const char *cell;
+    bool tokens; /* token ids of the prompts, too */
 };
 
 /* Called with each line (newline included); false stops. */

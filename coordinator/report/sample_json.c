@@ -5,6 +5,7 @@
 
 #include "coordinator/report/collect.h"
 #include "coordinator/report/emit.h"
+#include "proto/accident.h"
 #include "proto/json.h"
 
 static void write_digest(struct emit *j, const char *key, const struct px_digest *d)
@@ -56,7 +57,41 @@ static void write_completion(struct emit *j, const struct completion *c)
     emit_u64(j, "decode_steps", c->decode_steps);
     emit_u64(j, "refresh_steps", c->refresh_steps);
     emit_u64(j, "reused_layer_steps", c->reused_layer_steps);
+    if (c->think != THINK_NONE) {
+        emit_text(j, "thinking", c->think == THINK_CLOSED ? "closed" : "unclosed");
+        emit_u64(j, "thinking_tokens", c->n_think_tokens);
+        emit_u64(j, "answer_at", c->answer_at);
+    }
     emit_text(j, "error", c->error);
+}
+
+static void write_accidents(struct emit *j, uint32_t bits)
+{
+    emit_begin(j, "accidents", '[');
+    for (int i = 0; i < N_ACCIDENTS; i++)
+        if (bits & accident_bit(i))
+            emit_text(j, NULL, accident_name(i));
+    emit_end(j, ']');
+}
+
+static void write_receipt(struct emit *j, const struct receipt *r)
+{
+    emit_begin(j, "receipt", '{');
+    emit_text(j, "template", r->template);
+    emit_bool(j, "bos", r->bos);
+    emit_u64(j, "cut", r->n_cut);
+    write_digest(j, "prompt_sha256", &r->text);
+    if (r->tokens) {
+        emit_begin(j, "prompt_token_ids", '[');
+        for (uint32_t i = 0; i < r->n_prompt; i++)
+            emit_u64(j, NULL, r->tokens[i]);
+        emit_end(j, ']');
+        emit_begin(j, "choice_token_ids", '[');
+        for (uint32_t i = r->n_prompt; i < r->n_tokens; i++)
+            emit_u64(j, NULL, r->tokens[i]);
+        emit_end(j, ']');
+    }
+    emit_end(j, '}');
 }
 
 static void write_verdict(struct emit *j, const struct verdict *v)
@@ -89,6 +124,9 @@ static void write_result(struct emit *j, const struct sample *s)
         write_completion(j, &s->completion);
     if (s->has_verdict)
         write_verdict(j, &s->verdict);
+    if (s->has_receipt)
+        write_receipt(j, &s->receipt);
+    write_accidents(j, s->accidents);
     emit_end(j, '}');
 }
 
@@ -105,6 +143,7 @@ static void write_run(struct emit *j, const struct completion *c)
     emit_f64(j, "queue_s", c->queue_s);
     emit_u64(j, "attempts", c->attempts);
     emit_u64(j, "batch", c->batch);
+    emit_u64(j, "prompt_tokens_computed", c->n_prompt_computed);
     emit_u64(j, "rss_bytes", c->rss_bytes);
     emit_u64(j, "wall_us", (uint64_t)c->wall_us);
     emit_end(j, '}');

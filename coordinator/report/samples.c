@@ -128,7 +128,7 @@ int report_samples(struct store *s, const struct samples_filter *f, report_line_
             continue;
         if (f->cell && !cell_has_name(&m->cells[g->cell], f->cell))
             continue;
-        rc = walk_group(view, m, i, pass_sample, &v, err);
+        rc = (f->tokens ? walk_group_tokens : walk_group)(view, m, i, pass_sample, &v, err);
     }
     px_buf_clear(&v.line);
     store_view_end(&view);

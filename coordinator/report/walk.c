@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "coordinator/store/receipt.h"
 #include "proto/mem.h"
 
 bool sample_done(const struct sample *s)
@@ -41,7 +40,7 @@ static void quarantined(struct store_view *v, const struct px_digest *key, struc
         s->quarantine = px_xmemdup(val, n);
 }
 
-static int load(struct store_view *v, struct sample *s, struct px_err *err)
+static int load(struct store_view *v, bool tokens, struct sample *s, struct px_err *err)
 {
     const void *val;
     size_t n;
@@ -53,11 +52,8 @@ static int load(struct store_view *v, struct sample *s, struct px_err *err)
         if (completion_decode(val, n, &s->completion, err) != 0)
             return -1;
         s->has_completion = true;
-        struct receipt r;
-        if (receipt_get(v, &s->content, false, &r)) {
-            s->accidents = r.accidents;
-            receipt_clear(&r);
-        }
+        s->has_receipt = receipt_get(v, &s->content, tokens, &s->receipt) == 1;
+        s->accidents = s->receipt.accidents;
         if (lookup(v, STORE_VERDICT, &s->verdict_key, &val, &n)) {
             if (verdict_decode(val, n, &s->verdict, err) != 0)
                 return -1;
@@ -72,8 +68,8 @@ static int load(struct store_view *v, struct sample *s, struct px_err *err)
     return 0;
 }
 
-int walk_group(struct store_view *v, const struct manifest *m, uint32_t group, walk_fn fn,
-               void *ctx, struct px_err *err)
+static int walk(struct store_view *v, const struct manifest *m, uint32_t group, bool tokens,
+                walk_fn fn, void *ctx, struct px_err *err)
 {
     const struct manifest_group *g = &m->groups[group];
     struct sample s = {.group = g, .cell = &m->cells[g->cell], .task = &m->tasks[g->task]};
@@ -83,7 +79,7 @@ int walk_group(struct store_view *v, const struct manifest *m, uint32_t group, w
         struct sample one = s;
         one.unit = &g->units[i];
         one.index = i;
-        rc = load(v, &one, err);
+        rc = load(v, tokens, &one, err);
         if (rc == 0)
             go_on = fn(ctx, &one);
         else
@@ -91,7 +87,20 @@ int walk_group(struct store_view *v, const struct manifest *m, uint32_t group, w
                     one.task->name);
         completion_clear(&one.completion);
         verdict_clear(&one.verdict);
+        receipt_clear(&one.receipt);
         free(one.quarantine);
     }
     return rc;
+}
+
+int walk_group(struct store_view *v, const struct manifest *m, uint32_t group, walk_fn fn,
+               void *ctx, struct px_err *err)
+{
+    return walk(v, m, group, false, fn, ctx, err);
+}
+
+int walk_group_tokens(struct store_view *v, const struct manifest *m, uint32_t group, walk_fn fn,
+                      void *ctx, struct px_err *err)
+{
+    return walk(v, m, group, true, fn, ctx, err);
 }

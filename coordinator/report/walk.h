@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "coordinator/store/manifest.h"
+#include "coordinator/store/receipt.h"
 #include "proto/unit.h"
 
 struct sample {
@@ -21,6 +22,8 @@ struct sample {
     bool has_verdict;
     struct verdict verdict; /* zeroed when absent */
     char *quarantine;       /* JSON evidence, or NULL */
+    bool has_receipt;
+    struct receipt receipt; /* zeroed when absent; tokens only when the walk asks for them */
     uint32_t accidents;     /* of the prompt (its receipt) and of the completion (its verdict) */
 };
 
@@ -36,6 +39,10 @@ double sample_value(const struct sample *s);
 
 /* Called with each unit; what s points to is valid during the call. False stops the walk. */
 typedef bool (*walk_fn)(void *ctx, const struct sample *s);
+
+/* As walk_group, with the token ids of prompts in the receipts. */
+int walk_group_tokens(struct store_view *v, const struct manifest *m, uint32_t group, walk_fn fn,
+                      void *ctx, struct px_err *err) PX_MUST_CHECK;
 
 /* Walks one group. -1 when a record is undecodable; damaged ones are absent. */
 int walk_group(struct store_view *v, const struct manifest *m, uint32_t group, walk_fn fn,

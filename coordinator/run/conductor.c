@@ -128,6 +128,8 @@ void conductor_free(struct conductor **cp)
     free(c->import_job);
     free(c->queue);
     free(c->settled);
+    if (c->receipts)
+        store_batch_free(&c->receipts);
     free(c->stage_failure);
     free(c->heartbeat);
     free(c);
@@ -198,6 +200,8 @@ void conductor_write_settled(struct conductor *c, struct store_batch *b)
             store_batch_add(b, "quarantined", 1);
     }
     c->n_settled = 0;
+    if (c->receipts)
+        store_batch_append(b, &c->receipts);
     if (c->heartbeat) {
         store_batch_put(b, STORE_META, "heartbeat", 9, c->heartbeat, strlen(c->heartbeat));
         free(c->heartbeat);
@@ -213,7 +217,7 @@ void conductor_heartbeat(struct conductor *c, const char *json)
 
 int conductor_flush(struct conductor *c, struct px_err *err)
 {
-    if (c->n_settled == 0 && !c->heartbeat)
+    if (c->n_settled == 0 && !c->heartbeat && !c->receipts)
         return 0;
     struct store_batch *b = store_batch_new();
     conductor_write_settled(c, b);

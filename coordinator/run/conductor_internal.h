@@ -41,6 +41,7 @@ struct conductor {
     size_t queue_head, queue_len, queue_cap;
     uint64_t *settled; /* unit << 2 | enum settled: plan records that the next commit writes */
     size_t n_settled, cap_settled;
+    struct store_batch *receipts; /* of units that were pulled since the last commit, or NULL */
     uint64_t in_flight;
     char *stage_failure;
     char *heartbeat; /* to be written, or NULL */

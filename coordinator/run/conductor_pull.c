@@ -98,17 +98,30 @@ static double cost_of(const struct job *j, const struct unit *u)
     return cost;
 }
 
+/* Goes out with the next commit, before any completion of the unit can. */
+static void keep_receipt(struct conductor *c, const struct px_digest *content, struct receipt *r)
+{
+    if (r->n_tokens) {
+        if (!c->receipts)
+            c->receipts = store_batch_new();
+        receipt_put(c->receipts, content, r);
+    }
+    receipt_clear(r);
+}
+
 static int pull_generate(struct conductor *c, uint64_t unit, struct hall_unit *out,
                          struct px_err *err)
 {
     struct unit_slot *u = &c->units[unit];
     uint32_t group = conductor_group(c, unit);
     struct unit gu;
+    struct receipt receipt;
     uint64_t head;
-    if (plan_make_unit(c->plan, unit, &gu, err) != 0)
+    if (plan_make_unit(c->plan, unit, &gu, &receipt, err) != 0)
         return -1;
     double cost = cost_of(&c->plan->groups[group].generate, &gu);
     u->content = gu.key;
+    keep_receipt(c, &gu.key, &receipt);
     memset(&u->verdict, 0, sizeof u->verdict);
     unit_clear(&gu);
     u->state = U_GENERATING;
@@ -192,7 +205,7 @@ int conductor_encode(void *ctx, uint64_t id, struct px_buf *out, struct px_err *
         u.key = c->plan->imports[i].key;
         u.problem = px_xstrdup(c->plan->imports[i].job.model_name);
     } else if (ID_KIND(id) == ID_GENERATE) {
-        rc = plan_make_unit(c->plan, i, &u, err);
+        rc = plan_make_unit(c->plan, i, &u, NULL, err);
     } else {
         struct px_buf rec;
         px_buf_init(&rec, UNIT_LIMIT);

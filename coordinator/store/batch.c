@@ -91,3 +91,17 @@ void store_batch_set_aside(struct store_batch *b, enum store_db db, const void *
 {
     add_op(b, OP_SET_ASIDE, db, key, n_key, 0);
 }
+
+void store_batch_append(struct store_batch *to, struct store_batch **from)
+{
+    struct store_batch *f = *from;
+    size_t base = 0;
+    if (f->n_arena)
+        memcpy(arena_take(to, f->n_arena, &base), f->arena, f->n_arena);
+    for (size_t i = 0; i < f->n_ops; i++) {
+        PX_GROW(to->ops, to->n_ops, to->cap_ops);
+        to->ops[to->n_ops] = f->ops[i];
+        to->ops[to->n_ops++].at += base;
+    }
+    store_batch_free(from);
+}

@@ -98,6 +98,8 @@ void store_batch_put_new(struct store_batch *b, enum store_db db, const void *ke
                          const void *val, size_t n_val);
 void store_batch_del(struct store_batch *b, enum store_db db, const void *key, size_t n_key);
 void store_batch_add(struct store_batch *b, const char *counter, int64_t delta);
+/* Moves everything of *from (taken) behind what `to` has. */
+void store_batch_append(struct store_batch *to, struct store_batch **from);
 
 /* Queues the batch (taken). All of a batch is in one transaction; several batches may share one,
  * applied in the order of submission. `tag` comes back from store_reap once the transaction is on

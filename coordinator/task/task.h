@@ -57,6 +57,7 @@ struct task_choice {
 /* A rendered problem. Either `prompt` (raw) or messages (chat) is filled; owned by the caller. */
 struct task_prompt {
     char *prompt;                  /* raw: everything before the model's first token */
+    char *question;                /* the problem alone, without head, shots and prefix */
     struct chat_message *messages; /* chat: strings owned with the struct */
     uint32_t n_messages;
     char *prefix; /* chat: text that opens the assistant's turn ("" when none) */

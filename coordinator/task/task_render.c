@@ -289,6 +289,8 @@ int task_render(const struct task *t, uint32_t i, int32_t fewshot, bool chat,
         assemble_chat(&p, head, shots, n, question, prefix);
     else if (assemble_raw(t, &p, head, shots, n, question, prefix, err) != 0)
         goto done;
+    p.question = question;
+    question = NULL;
     *out = p;
     p = (struct task_prompt){0};
     rc = 0;
@@ -303,6 +305,7 @@ done:
 void task_prompt_clear(struct task_prompt *p)
 {
     free(p->prompt);
+    free(p->question);
     for (uint32_t i = 0; i < p->n_messages; i++)
         free((char *)(uintptr_t)p->messages[i].content); /* ours; the struct borrows by its type */
     free(p->messages);
