@@ -590,15 +590,16 @@ static void samples_pass_the_filters(void **state)
     static const struct {
         struct samples_filter f;
         int n; /* -1: refused */
-    } cases[] = {{{NULL, NULL, NULL}, 40},
-                 {{"small_choice", NULL, NULL}, 8},
-                 {{NULL, NULL, "tiny/reuse.k=1,reuse.subset=last"}, 24}, /* its second name */
-                 {{"small_numeric", "passed", "tiny/reuse.k=3,reuse.subset=last"}, 8},
-                 {{NULL, "right", NULL}, 10 + 8 + 5},
-                 {{NULL, "timeout", NULL}, 0},
-                 {{"gsm8k", NULL, NULL}, -1},
-                 {{NULL, "correct", NULL}, -1},
-                 {{NULL, NULL, "k=3"}, -1}};
+    } cases[] = {
+        {{NULL, NULL, NULL, false}, 40},
+        {{"small_choice", NULL, NULL, false}, 8},
+        {{NULL, NULL, "tiny/reuse.k=1,reuse.subset=last", false}, 24}, /* its second name */
+        {{"small_numeric", "passed", "tiny/reuse.k=3,reuse.subset=last", false}, 8},
+        {{NULL, "right", NULL, false}, 10 + 8 + 5},
+        {{NULL, "timeout", NULL, false}, 0},
+        {{"gsm8k", NULL, NULL, false}, -1},
+        {{NULL, "correct", NULL, false}, -1},
+        {{NULL, NULL, "k=3", false}, -1}};
     make_grid(true, 0.8);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct px_err err = {0};
