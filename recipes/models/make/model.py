@@ -12,7 +12,7 @@ import torch.nn.functional as F
 import gguf
 
 SHAPE = dict(layers=10, hidden=128, heads=4, kv_heads=2, head_dim=32, ff=256, theta=10000.0,
-             eps=1e-6, context=512)
+             eps=1e-6, context=16384)
 MATRICES = {"attn_q": ("q", "hidden"), "attn_k": ("kv", "hidden"), "attn_v": ("kv", "hidden"),
             "attn_output": ("hidden", "q"), "ffn_gate": ("ff", "hidden"),
             "ffn_up": ("ff", "hidden"), "ffn_down": ("hidden", "ff")}
