@@ -26,4 +26,31 @@ double stats_mcnemar(uint64_t gained, uint64_t lost);
  * C(n, k). k <= n. */
 double stats_pass_at(uint64_t n, uint64_t c, uint64_t k);
 
+/* Mean and sample variance (n - 1; NaN for n < 2) of x[0 .. n-1], in two passes. */
+void stats_moments(const double *x, uint64_t n, double *mean, double *variance);
+
+/* 97.5 % quantile of Student's t; degrees >= 1. */
+double stats_t_quantile(uint64_t degrees);
+
+/* e to the x by products and sums alone: the same bits on every machine, within 2 units in the last
+ * place. 0 and infinity beyond the range of doubles. */
+double stats_exp(double x);
+
+/* 95 % interval of the difference of two proportions on the same n items, by Newcombe's method 10
+ * (1998) from both Wilson intervals: `both` items are right in both, `gained` in the first alone,
+ * `lost` in the second alone. The difference is (gained - lost) / n. n = 0: [-1, 1]. */
+struct interval stats_paired_proportions(uint64_t both, uint64_t gained, uint64_t lost, uint64_t n);
+
+/* Adjusts n p values in place by Holm's step-down method (1979): family-wise error at most alpha
+ * when the adjusted value is at most alpha. */
+void stats_holm(double *p, uint32_t n);
+
+/* The smallest difference that a paired comparison of n items sees with power 0.8 at a two-sided
+ * level of 0.05: of proportions whose share of discordant items is `discordant` (Connor 1987; a
+ * difference needs at least that much discordance, and the exact test at least six items that
+ * changed), and of means whose differences have the standard deviation `deviation`. 1 (infinity for
+ * means) when n is too small for any. */
+double stats_detectable_share(double discordant, uint64_t n);
+double stats_detectable_mean(double deviation, uint64_t n);
+
 #endif
