@@ -7,7 +7,7 @@
 #define NONE ((const char *const[]){NULL})
 
 static const struct scorer_kind kinds[] = {
-    {"code", SCORER_TEXT, LIST("style", "limits"), LIST("kind", "entry_point"), LIST("pass@1")},
+    {"code", SCORER_TEXT, LIST("style", "limits"), LIST("kind"), LIST("pass@1", "pass@1_base")},
     {"numeric", SCORER_TEXT, NONE, LIST("answer"),
      LIST("exact_match", "exact_match_strict", "exact_match_flexible")},
     {"choice", SCORER_LOGLIKELIHOODS, NONE, NONE, LIST("acc", "acc_norm", "acc_bytes")},

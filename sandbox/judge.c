@@ -52,7 +52,7 @@ static struct task *parse(const char *line, size_t n, struct px_err *err)
         (void)px_fail(err, PX_EINPUT, "\"problem\" must be an object");
         goto fail;
     }
-    if (problem_limits(json_object_object_get(o, "limits"), &t->program.limits, err) != 0 ||
+    if (problem_limits(json_object_object_get(o, "limits"), NULL, &t->program.limits, err) != 0 ||
         problem_program(problem, line, n, &t->program, err) != 0)
         goto fail;
     t->id = px_xstrdup(id);
@@ -76,6 +76,8 @@ static void write_result(struct judge *j, const struct task *t)
     px_json_quote(&b, t->id, strlen(t->id));
     px_buf_printf(&b, ", \"verdict\": \"%s\", \"exception\": ", verdict_class_name(o->class));
     px_json_quote(&b, o->exception, strlen(o->exception));
+    if (r->two_sets)
+        px_buf_printf(&b, ", \"first_passed\": %s", r->first_passed ? "true" : "false");
     px_buf_printf(&b, ", \"signal\": %d, \"assurance\": \"%s\", \"detail\": ", o->signal,
                   r->assurance);
     px_json_quote(&b, o->detail, strlen(o->detail));
@@ -156,7 +158,8 @@ static const char help[] =
     "Usage: proctor-tester judge [--slots N] [--require LEVEL] TASKS RESULTS\n"
     "\n"
     "Runs and judges programs. TASKS has a JSON object a line: id, problem (kind humaneval, mbpp,\n"
-    "calls, stdio or unittest and its fields, see docs/scoring.md), code, limits (cpu_s, wall_s,\n"
+    "calls, evalplus, stdio or unittest and its fields, see docs/scoring.md), code, limits (cpu_s, "
+    "wall_s,\n"
     "mem_mb, out_kb; all optional). RESULTS gets one a line, in the same order: id, verdict and\n"
     "what was seen. A name of - stands for standard input or output.\n"
     "\n"

@@ -25,6 +25,12 @@ static bool not_its_fault(const struct facts *f, struct outcome *out)
         set(out, VERDICT_SANDBOX_ERROR, f->record.detail);
         return true;
     }
+    if (!f->script && f->tests_cpu_limited && !f->record.marked) {
+        out->task_at_fault = true;
+        set(out, VERDICT_SANDBOX_ERROR,
+            "the tests used up their processor time before they heard the program");
+        return true;
+    }
     return false;
 }
 

@@ -25,9 +25,10 @@ static int one_limit(struct json_object *o, const char *key, double scale, doubl
     return 0;
 }
 
-int problem_limits(struct json_object *limits, struct run_limits *out, struct px_err *err)
+int problem_limits(struct json_object *limits, const struct run_limits *base,
+                   struct run_limits *out, struct px_err *err)
 {
-    struct run_limits l = defaults;
+    struct run_limits l = base != NULL ? *base : defaults;
     static const struct {
         const char *key;
         double scale, most;
@@ -40,12 +41,13 @@ int problem_limits(struct json_object *limits, struct run_limits *out, struct px
                 {"out_kb", 1024, 65536, offsetof(struct run_limits, output_bytes)}};
     if (limits != NULL && !json_object_is_type(limits, json_type_object))
         return px_fail(err, PX_EINPUT, "limits: must be an object");
+    int64_t cpu_us = l.cpu_us;
     bool wall = limits != NULL && json_object_object_get_ex(limits, "wall_s", NULL);
     for (size_t i = 0; limits != NULL && i < sizeof keys / sizeof keys[0]; i++)
         if (one_limit(limits, keys[i].key, keys[i].scale, keys[i].most,
                       (int64_t *)(void *)((char *)&l + keys[i].offset), err) != 0)
             return -1;
-    if (!wall)
+    if (!wall && l.cpu_us != cpu_us)
         l.wall_us = 3 * l.cpu_us + 5000000;
     *out = l;
     return 0;
@@ -83,6 +85,24 @@ static int cases(struct json_object *problem, struct program *out, struct px_err
     return 0;
 }
 
+/* The lists of tests; an empty object counts as an empty list, some data sets write it so. */
+static int check_lists(struct json_object *problem, const char *kind, struct px_err *err)
+{
+    static const char *const lists[][2] = {{"mbpp", "test_list"},
+                                           {"calls", "calls"},
+                                           {"evalplus", "base_input"},
+                                           {"evalplus", "plus_input"}};
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        if (strcmp(kind, lists[i][0]) != 0)
+            continue;
+        struct json_object *v = json_object_object_get(problem, lists[i][1]);
+        bool none = json_object_is_type(v, json_type_object) && json_object_object_length(v) == 0;
+        if (!json_object_is_type(v, json_type_array) && !none)
+            return px_fail(err, PX_EINPUT, "problem: \"%s\" must be a list", lists[i][1]);
+    }
+    return 0;
+}
+
 int problem_program(struct json_object *problem, const char *text, size_t n, struct program *out,
                     struct px_err *err)
 {
@@ -91,6 +111,7 @@ int problem_program(struct json_object *problem, const char *text, size_t n, str
     } kinds[] = {{"humaneval", {"prompt", "entry_point", "test"}},
                  {"mbpp", {NULL}},
                  {"calls", {"entry_point"}},
+                 {"evalplus", {"entry_point", "reference"}},
                  {"unittest", {"test", "reference"}},
                  {"stdio", {NULL}}};
     const char *kind, *s;
@@ -102,17 +123,14 @@ int problem_program(struct json_object *problem, const char *text, size_t n, str
     if (i == n_kinds)
         return px_fail(err, PX_EINPUT,
                        "problem: kind \"%.40s\" is none of humaneval, mbpp, calls, "
-                       "stdio, unittest",
+                       "evalplus, stdio, unittest",
                        kind);
     for (size_t j = 0; j < 3 && kinds[i].needs[j] != NULL; j++)
         if (px_json_str(problem, kinds[i].needs[j], &s, err) != 0)
             return px_wrap(err, "problem");
-    const char *list = strcmp(kind, "mbpp") == 0    ? "test_list"
-                       : strcmp(kind, "calls") == 0 ? "calls"
-                                                    : NULL;
-    if (list != NULL &&
-        !json_object_is_type(json_object_object_get(problem, list), json_type_array))
-        return px_fail(err, PX_EINPUT, "problem: \"%s\" must be a list", list);
+    if (check_lists(problem, kind, err) != 0)
+        return -1;
+    out->two_sets = strcmp(kind, "evalplus") == 0;
     out->script = strcmp(kind, "stdio") == 0;
     out->unittest = strcmp(kind, "unittest") == 0;
     if (out->script)

@@ -39,6 +39,9 @@ void record_decode(const void *p, size_t n, struct record *out)
     if (tag == 'M' && px_reader_ok(&r)) {
         out->marked = true;
         tag = px_get_u8(&r);
+        out->first_passed = tag == 'B' && px_reader_ok(&r);
+        if (out->first_passed)
+            tag = px_get_u8(&r);
     }
     uint8_t class = px_get_u8(&r);
     uint32_t calls = px_get_u32(&r), n_exception, n_detail;

@@ -1,7 +1,8 @@
 /* record.h - what the test runner writes on its verdict pipe, and how the supervisor reads it.
  *
- * The pipe carries an optional mark ('M': a message of the candidate has arrived, so from now on
- * a dead runner counts against the candidate) and then one record. */
+ * The pipe carries optional marks and then one record. 'M': a message of the candidate has
+ * arrived, so from now on a dead runner counts against the candidate. 'B' after it: the first of
+ * two sets of tests was passed, whatever comes of the second. */
 #ifndef SANDBOX_RECORD_H
 #define SANDBOX_RECORD_H
 
@@ -30,7 +31,8 @@ enum record_class {
 
 struct record {
     enum record_class class;
-    bool marked; /* a message of the candidate had arrived */
+    bool marked;       /* a message of the candidate had arrived */
+    bool first_passed; /* the first of two sets of tests was passed */
     uint32_t calls;
     char exception[104]; /* class name, printable */
     char detail[RECORD_TEXT];

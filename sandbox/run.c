@@ -51,6 +51,7 @@ struct run {
     uint64_t cpu_us, rss_bytes;
     struct outcome outcome;
     uint32_t calls;
+    bool first_passed;
 };
 
 void program_clear(struct program *p)
@@ -343,6 +344,7 @@ static void finish_case(struct run *r, int64_t now_us)
 {
     drain_output(r, &r->out_fd, false);
     drain_output(r, &r->err_fd, true);
+    drain_verdict(r);
     struct facts f;
     bool lost = false;
     gather(r, &f);
@@ -355,6 +357,7 @@ static void finish_case(struct run *r, int64_t now_us)
     }
     close_fds(r);
     r->calls = f.record.calls;
+    r->first_passed = f.record.first_passed;
     outcome_decide(&f, &r->outcome);
     if (lost) {
         memset(&r->outcome, 0, sizeof r->outcome);
@@ -548,6 +551,8 @@ bool run_take(struct run *r, struct run_result *out, bool *candidate_broken, boo
     out->rss_bytes = r->rss_bytes;
     out->output_bytes = r->output_bytes;
     out->calls = r->calls;
+    out->two_sets = r->program->two_sets;
+    out->first_passed = out->two_sets && r->first_passed;
     out->attempts = 1;
     record_text(r->tail, r->n_tail, out->stderr_tail, sizeof out->stderr_tail);
     *candidate_broken = r->ends[SOURCE_CANDIDATE].broken;

@@ -33,6 +33,7 @@ struct program {
     size_t n_task;
     bool script;
     bool unittest;
+    bool two_sets; /* its tests come in two sets, and passing the first one counts by itself */
     struct run_case *cases; /* script: at least one */
     uint32_t n_cases;
     struct run_limits limits;
@@ -46,6 +47,7 @@ struct run_result {
     double cpu_s, wall_s, runqueue_s;
     uint64_t rss_bytes, output_bytes;
     uint32_t calls;
+    bool two_sets, first_passed; /* first_passed: the first of two sets of tests */
     uint32_t attempts;
     char stderr_tail[8193];
 };

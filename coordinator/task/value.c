@@ -175,6 +175,20 @@ const char *value_kind_name(const struct value *v)
     return names[v->kind];
 }
 
+/* With a point or an exponent, so that a reader makes a float of it again. */
+static void write_json_float(double v, struct px_buf *out)
+{
+    if (!isfinite(v)) {
+        px_buf_str(out, isnan(v) ? "NaN" : v > 0 ? "Infinity" : "-Infinity");
+        return;
+    }
+    size_t from = out->len;
+    px_json_number(out, v);
+    if (!out->overflow && memchr(out->data + from, '.', out->len - from) == NULL &&
+        memchr(out->data + from, 'e', out->len - from) == NULL)
+        px_buf_str(out, ".0");
+}
+
 void value_write_json(const struct value *v, struct px_buf *out)
 {
     switch (v->kind) {
@@ -191,7 +205,7 @@ void value_write_json(const struct value *v, struct px_buf *out)
             px_buf_printf(out, "%lld", (long long)v->integer);
         break;
     case VALUE_FLOAT:
-        px_json_number(out, v->number);
+        write_json_float(v->number, out);
         break;
     case VALUE_TEXT:
         px_json_quote(out, v->text, v->n);
@@ -218,6 +232,10 @@ static void write_float(double v, struct px_buf *out)
 {
     char digits[40];
     int precision = 0;
+    if (!isfinite(v)) {
+        px_buf_str(out, isnan(v) ? "nan" : v > 0 ? "inf" : "-inf");
+        return;
+    }
     do {
         snprintf(digits, sizeof digits, "%.*e", precision, v);
     } while (strtod(digits, NULL) != v && ++precision < 17);

@@ -2,8 +2,9 @@
  *
  * Values live in an arena and die with it. A text without escapes is borrowed from the JSON it was
  * parsed from, so that text must live as long as the value. The parser is total and strict
- * (RFC 8259), takes any depth up to 64, and makes about 100 MB/s: rows of a data set are kept as
- * text and parsed whenever they are needed. */
+ * (RFC 8259, and NaN, Infinity and -Infinity as Python writes them), takes any depth up to 64, and
+ * makes about 100 MB/s: rows of a data set are kept as text and parsed whenever they are needed.
+ * What is written again keeps its kind: 1.0 is no integer afterwards, digits are all there. */
 #ifndef COORDINATOR_TASK_VALUE_H
 #define COORDINATOR_TASK_VALUE_H
 

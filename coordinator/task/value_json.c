@@ -55,8 +55,11 @@ static int parse_word(struct parser *p, struct value *out)
         struct value value;
     } words[] = {{"true", {.kind = VALUE_BOOL, .is_true = true}},
                  {"false", {.kind = VALUE_BOOL}},
-                 {"null", {.kind = VALUE_NULL}}};
-    for (size_t i = 0; i < 3; i++) {
+                 {"null", {.kind = VALUE_NULL}},
+                 {"NaN", {.kind = VALUE_FLOAT, .number = NAN}},
+                 {"Infinity", {.kind = VALUE_FLOAT, .number = INFINITY}},
+                 {"-Infinity", {.kind = VALUE_FLOAT, .number = -INFINITY}}};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         size_t len = strlen(words[i].word);
         if (p->n - p->at >= len && memcmp(p->text + p->at, words[i].word, len) == 0) {
             p->at += len;
@@ -339,7 +342,8 @@ static int parse_value(struct parser *p, unsigned depth, struct value *out)
         return parse_map(p, depth, out);
     if (c == '[')
         return parse_list(p, depth, out);
-    if (c == '-' || (c >= '0' && c <= '9'))
+    bool infinite = c == '-' && p->at + 1 < p->n && p->text[p->at + 1] == 'I';
+    if (!infinite && (c == '-' || (c >= '0' && c <= '9')))
         return parse_number(p, out);
     return parse_word(p, out);
 }

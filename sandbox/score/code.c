@@ -2,8 +2,9 @@
  *
  * Rules: fence-entry (the last fenced block that defines the entry point), fence-longest (the
  * longest fenced block of Python or of no stated language), before-fence (text up to a fence that
- * only closes), definition (from the first line of code in prose), whole (the text as it is). An
- * indent is never trimmed: a body is only its indent away from its function. */
+ * only closes), definition (from the first line of code in prose), whole (the text, cut where a
+ * chat goes on), raw (the text to the last byte, when that is asked for). An indent is never
+ * trimmed: a body is only its indent away from its function. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -221,6 +222,12 @@ void code_extract(struct span completion, enum code_style style, const char *ent
 {
     memset(out, 0, sizeof *out);
     out->rule = "";
+    if (style == STYLE_RAW) {
+        out->text = px_xmemdup(completion.p, completion.n);
+        out->n = completion.n;
+        out->rule = "raw";
+        return;
+    }
     bool unclosed;
     struct span s = text_answer(completion, &unclosed);
     if (unclosed) {
@@ -254,14 +261,14 @@ void code_extract(struct span completion, enum code_style style, const char *ent
 /* A full definition after the prompt keeps the prompt's imports and helpers; the later one wins. */
 char *code_program(enum code_style style, struct span prompt, const struct extract *e, size_t *n)
 {
-    bool with_prompt = style == STYLE_COMPLETION;
+    bool with_prompt = style != STYLE_FUNCTION;
     bool body = e->n > 0 && (e->text[0] == ' ' || e->text[0] == '\t');
     size_t n_prompt = with_prompt ? prompt.n : 0;
     char *out = px_xmalloc(n_prompt + e->n + 2);
     size_t at = n_prompt;
     if (n_prompt > 0)
         memcpy(out, prompt.p, n_prompt);
-    if (n_prompt > 0 && !body && out[n_prompt - 1] != '\n' &&
+    if (style == STYLE_COMPLETION && n_prompt > 0 && !body && out[n_prompt - 1] != '\n' &&
         opens_code((struct span){e->text, e->n}))
         out[at++] = '\n';
     if (e->n > 0)

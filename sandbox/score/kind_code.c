@@ -15,16 +15,27 @@ static int parse(struct json_object *spec, void **state, struct run_limits *limi
                  struct px_err *err)
 {
     const char *style = px_json_str_or(spec, "style", "completion");
-    bool function = strcmp(style, "function") == 0;
-    if (!function && strcmp(style, "completion") != 0)
+    static const char *const styles[] = {"completion", "function", "raw"};
+    size_t i = 0;
+    while (i < 3 && strcmp(style, styles[i]) != 0)
+        i++;
+    if (i == 3)
         return px_fail(err, PX_EUNSUPPORTED,
-                       "scorer: style \"%.40s\" is neither completion nor function", style);
-    if (problem_limits(json_object_object_get(spec, "limits"), limits, err) != 0)
+                       "scorer: style \"%.40s\" is none of completion, function, raw", style);
+    if (problem_limits(json_object_object_get(spec, "limits"), NULL, limits, err) != 0)
         return px_wrap(err, "scorer");
     struct code *c = px_xcalloc(1, sizeof *c);
-    c->style = function ? STYLE_FUNCTION : STYLE_COMPLETION;
+    c->style = (enum code_style)(STYLE_COMPLETION + i);
     *state = c;
     return 0;
+}
+
+static void zero(const void *state, const struct scoring *in, struct verdict *v)
+{
+    (void)state;
+    verdict_add_metric(v, "pass@1", 0);
+    if (strcmp(px_json_str_or(in->problem, "kind", ""), "evalplus") == 0)
+        verdict_add_metric(v, "pass@1_base", 0);
 }
 
 static int program(const void *state, const struct scoring *in, struct verdict *v,
@@ -32,7 +43,9 @@ static int program(const void *state, const struct scoring *in, struct verdict *
 {
     const struct code *s = state;
     const char *json = in->problem_text;
-    if (problem_program(in->problem, json, strlen(json), p, err) != 0) {
+    struct json_object *own = json_object_object_get(in->problem, "limits");
+    if (problem_program(in->problem, json, strlen(json), p, err) != 0 ||
+        problem_limits(own, &p->limits, &p->limits, err) != 0) {
         program_clear(p);
         return -1;
     }
@@ -47,22 +60,18 @@ static int program(const void *state, const struct scoring *in, struct verdict *
     v->assurance = px_xstrdup(*runs ? (p->script ? "stdio" : "split") : "data");
     verdict_put_extract(v, &e);
     if (!*runs)
-        verdict_add_metric(v, "pass@1", 0);
+        zero(state, in, v);
     return 0;
 }
 
+/* The first set of tests counts by itself, whatever came of the second one. */
 static void after(const void *state, const struct run_result *r, struct verdict *v)
 {
     (void)state;
-    (void)r;
+    bool honest = v->class != VERDICT_SECURITY_VIOLATION;
     verdict_add_metric(v, "pass@1", v->class == VERDICT_PASSED);
-}
-
-static void zero(const void *state, const struct scoring *in, struct verdict *v)
-{
-    (void)state;
-    (void)in;
-    verdict_add_metric(v, "pass@1", 0);
+    if (r->two_sets)
+        verdict_add_metric(v, "pass@1_base", r->first_passed && honest);
 }
 
 const struct scorer_ops scorer_code = {

@@ -31,8 +31,8 @@ struct scorer_ops {
     /* v is blank; fills class, extracted, rule and metrics. -1: the problem itself is unusable. */
     int (*score)(const void *state, const struct scoring *in, struct verdict *v,
                  struct px_err *err);
-    /* Instead of score. *runs: p is filled (but for its limits) and has to be run; otherwise the
-     * verdict is complete. */
+    /* Instead of score. *runs: p is filled (its limits were the job's) and has to be run; otherwise
+     * the verdict is complete. */
     int (*program)(const void *state, const struct scoring *in, struct verdict *v,
                    struct program *p, bool *runs, struct px_err *err);
     void (*after)(const void *state, const struct run_result *r, struct verdict *v);

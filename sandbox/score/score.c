@@ -122,10 +122,8 @@ static int begin(const struct scorer *s, const struct scoring *in, struct verdic
     }
     if (s->ops->program == NULL)
         return s->ops->score(s->state, in, v, err);
-    int rc = s->ops->program(s->state, in, v, p, runs, err);
-    if (rc == 0 && *runs)
-        p->limits = s->limits;
-    return rc;
+    p->limits = s->limits;
+    return s->ops->program(s->state, in, v, p, runs, err);
 }
 
 int score_begin(const struct scorer *s, const char *problem, const struct completion *c,

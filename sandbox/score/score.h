@@ -13,7 +13,11 @@
 #include "sandbox/run.h"
 #include "sandbox/score/text.h"
 
-enum code_style { STYLE_COMPLETION = 1, STYLE_FUNCTION };
+enum code_style {
+    STYLE_COMPLETION = 1, /* the text continues the prompt */
+    STYLE_FUNCTION,       /* the text holds the whole program */
+    STYLE_RAW             /* the program is the prompt and the text, nothing is looked for */
+};
 
 struct scorer {
     const struct scorer_ops *ops; /* kinds.h */

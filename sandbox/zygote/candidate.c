@@ -210,7 +210,8 @@ static PyObject *call_method(PyObject *o, PyObject *args, PyObject *kwargs)
     return r;
 }
 
-/* op: c call, m method, d dunder, g get, s set, h handle on a global, i isinstance, b truth */
+/* op: c call, m method, d dunder, g get, s set, h handle on a global, y is it a class,
+ * i isinstance, b truth */
 static PyObject *perform(struct candidate *c, char op, PyObject *target, PyObject *args,
                          PyObject *kwargs)
 {
@@ -223,6 +224,8 @@ static PyObject *perform(struct candidate *c, char op, PyObject *target, PyObjec
     } else if (op == 'h') {
         r = o;
         Py_INCREF(r);
+    } else if (op == 'y') {
+        r = PyBool_FromLong(PyType_Check(o));
     } else if (op == 'b') {
         int is = PyObject_IsTrue(o);
         r = is < 0 ? NULL : PyBool_FromLong(is);

@@ -19,7 +19,7 @@
 #include "proto/buf.h"
 #include "sandbox/scan.h"
 
-#define CODEC_ANSWER_BYTES (8u << 20)
+#define CODEC_ANSWER_BYTES (24u << 20)
 #define CODEC_REQUEST_BYTES (64u << 20)
 
 /* What handles mean at this end. Any function may be NULL: then handles are refused. */

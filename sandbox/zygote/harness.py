@@ -7,8 +7,12 @@ through _proctor.finish, which ends the process.
 import _proctor as P
 import ast
 import builtins
+import copy
+import importlib
 import json
+import math
 import random
+import sys
 
 
 class CandidateError(Exception):
@@ -35,6 +39,7 @@ class Opaque:
     __hash__ = None
 
 
+WHERE = [""]  # the test that is running, for the outcome's detail
 RAISED = []  # exceptions that came from the candidate, the latest last
 LOCAL = {}  # exception classes of the candidate that the tests name
 HANDLES = {}
@@ -79,9 +84,9 @@ def raise_candidate(value):
     raise error
 
 
-def stub(name):
+def stub(name, keep=False):
     def call(*args, **kwargs):
-        return rpc("c", name, args, kwargs, False)
+        return rpc("c", name, args, kwargs, keep)
 
     call.__name__ = call.__qualname__ = name
     return call
@@ -199,12 +204,36 @@ def bind_reference(source, ns):
 
 
 def bind_called(tests, ns):
-    """Without a reference: the names that the tests call and nobody else defines."""
+    """The names that the tests call or read and nobody else defines come from the program.
+
+    When they call nothing but built-in functions, the first one that they call is meant.
+    """
+    called, read, bound = [], set(), set()
     for node in ast.walk(ast.parse(tests)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            n = node.func.id
-            if n not in ns and not hasattr(builtins, n):
-                ns[n] = stub(n)
+            called.append(node.func.id)
+        if isinstance(node, ast.Name):
+            (read if isinstance(node.ctx, ast.Load) else bound).add(node.id)
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            bound.update((a.asname or a.name).split(".")[0] for a in node.names)
+    wanted = sorted(n for n in read - bound if not hasattr(builtins, n))
+    if called and not set(wanted) & set(called):
+        wanted.append(called[0])
+    for n in wanted:
+        if n not in called:
+            ns[n] = borrowed(n)
+        elif rpc("y", n, (), {}, False) is True:
+            ns[n] = rpc("h", n, (), {}, True)
+        else:
+            ns[n] = stub(n)
+
+
+def borrowed(name):
+    """A global of the program that the tests read: a module is the tests' own copy of it."""
+    value = rpc("h", name, (), {}, True)
+    if isinstance(value, Opaque) and name in sys.stdlib_module_names:
+        return importlib.import_module(name)
+    return value
 
 
 def run_prompt(source, ns):
@@ -245,13 +274,12 @@ def humaneval(p):
 def mbpp(p):
     ns = {"__name__": "tests"}
     setup = p.get("test_setup_code") or ""
-    tests = "\n".join(p["test_list"])
+    bind_called("\n".join([setup] + p["test_list"]), ns)
+    WHERE[0] = "setup"
     exec(compile(setup, "<setup>", "exec"), ns)
-    if p.get("reference"):
-        bind_reference(p["reference"], ns)
-    else:
-        bind_called(tests, ns)
-    exec(compile(tests, "<tests>", "exec"), ns)
+    for i, test in enumerate(p["test_list"]):
+        WHERE[0] = "test %d" % (i + 1)
+        exec(compile(test, "<tests>", "exec"), ns)
 
 
 def calls(p):
@@ -260,6 +288,92 @@ def calls(p):
         got = plain(f(*c["args"], **c.get("kwargs", {})))
         if isinstance(got, Opaque) or not got == c["expect"]:
             raise Wrong("call %d gave %.200r" % (i, got))
+
+
+def deep_tuple(value):
+    return tuple(map(deep_tuple, value)) if isinstance(value, list) else value
+
+
+def is_floats(value):
+    if isinstance(value, (list, tuple)):
+        return len(value) > 0 and all(isinstance(v, float) for v in value)
+    return isinstance(value, float)
+
+
+def near(got, want, atol):
+    """Within atol + 1e-7 |want|, at any depth of lists; an infinity is near itself only."""
+    if isinstance(want, (list, tuple)):
+        same = isinstance(got, (list, tuple)) and len(got) == len(want)
+        return same and all(near(g, w, atol) for g, w in zip(got, want))
+    if not isinstance(got, (int, float, complex)) or not isinstance(want, (int, float, complex)):
+        return False
+    try:
+        room = atol + 1e-7 * abs(want)
+        return got == want or (abs(got - want) <= room and room < math.inf)
+    except OverflowError:
+        return False
+
+
+class Reference:
+    """What a reference solution makes of two lists of inputs: EvalPlus's tests and its rules.
+
+    Made before anything of the program is looked at: what fails here is the task's fault.
+    """
+
+    def __init__(self, p):
+        ns = {"__name__": "reference"}
+        exec(compile(p["reference"], "<reference>", "exec"), ns)
+        self.entry_point, f = p["entry_point"], ns[p["entry_point"]]
+        self.atol = p.get("atol") or 0
+        self.helpers = {"deep_tuple": deep_tuple, "math": math}
+        self.accept = self.expression(p, "accept")
+        read = self.expression(p, "arguments")
+        self.sets = []
+        for name in ("base", "plus"):
+            rows = []
+            skip = p.get(name + "_skip") or []
+            for i, a in enumerate(p[name + "_input"] or []):
+                if i in skip:
+                    continue
+                WHERE[0] = "the reference solution fails on %s input %d" % (name, i)
+                args = eval(read, dict(self.helpers, a=a)) if read else a
+                rows.append((i, args, f(*copy.deepcopy(args))))
+            self.sets.append((name, rows))
+        WHERE[0] = ""
+
+    @staticmethod
+    def expression(p, key):
+        return compile(p[key], "<%s>" % key, "eval") if p.get(key) else None
+
+    def equal(self, args, got, want, atol):
+        def close(got, want):
+            return atol != 0 and type(got) is type(want) and near(got, want, atol)
+
+        if self.accept is None:
+            return got == want or close(got, want)
+        names = dict(self.helpers, args=args, got=got, want=want, atol=self.atol, close=close)
+        try:
+            return bool(eval(self.accept, names))
+        except Exception as e:
+            if RAISED and RAISED[-1][0] is e:
+                raise
+            return False  # not of a type that the rule can work on
+
+
+def evalplus(p):
+    reference = p["reference made"]
+    f = stub(reference.entry_point, reference.accept is not None)
+    for name, rows in reference.sets:
+        atol = reference.atol
+        for i, args, want in rows:
+            WHERE[0] = "%s input %d" % (name, i)
+            got = f(*args)
+            if atol == 0 and is_floats(want):
+                atol = 1e-6  # and it stays so for the rest of the set, as in EvalPlus
+            if not reference.equal(args, got, want, atol):
+                raise Wrong("gave %.100r, not %.100r" % (got, want))
+        if name == "base":
+            P.first_passed()
 
 
 def unit(p):
@@ -288,7 +402,13 @@ def unit(p):
         raise AssertionError("tests succeeded unexpectedly")
 
 
-KINDS = {"humaneval": humaneval, "mbpp": mbpp, "calls": calls, "unittest": unit}
+KINDS = {
+    "humaneval": humaneval,
+    "mbpp": mbpp,
+    "calls": calls,
+    "evalplus": evalplus,
+    "unittest": unit,
+}
 
 
 def text_of(error):
@@ -299,6 +419,8 @@ def text_of(error):
 
 
 def send(kind, exception, detail):
+    if WHERE[0]:
+        detail = "%s: %s" % (WHERE[0], detail)
     P.finish(kind, exception, detail.encode("utf-8", "replace").decode())
 
 
@@ -318,8 +440,10 @@ def main(raw):
         p = json.loads(raw)
         p = p["problem"] if type(p.get("problem")) is dict else p
         run = KINDS[p["kind"]]
+        if run is evalplus:
+            p["reference made"] = Reference(p)
         random.seed(str(p.get("id", "")))
-    except Exception as e:
+    except BaseException as e:
         send(P.BAD_TASK, "", text_of(e))
     kind, value = P.begin()
     if kind != "K":

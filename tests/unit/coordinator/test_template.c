@@ -244,7 +244,9 @@ static void json_values_are_strict(void **state)
                  {"\"a\nb\"", "byte 3: a control character"},
                  {"\"abc", "byte 1: a text without its closing quote"},
                  {"\"abc\\", "without its closing quote"},
-                 {"NaN", "byte 1"},
+                 {"NaN", NULL},
+                 {"nan", "byte 1"},
+                 {"-Inf", "byte 1"},
                  {"1e999", "beyond the range"},
                  {"1 2", "byte 3: something stands after the value"},
                  {"", "byte 1: the text ends"},
@@ -266,7 +268,8 @@ static void json_is_written_as_it_was_read(void **state)
 {
     (void)state;
     static const char text[] = "{\"a\":[1,-2500.5,\"\xc3\xa9\\n\\\"\"],\"b\":{},\"c\":null,"
-                               "\"d\":true,\"e\":123456789012345678901}";
+                               "\"d\":true,\"e\":123456789012345678901,"
+                               "\"f\":[1.0,-0.0,1e+300,NaN,Infinity,-Infinity]}";
     struct px_err err;
     struct value v;
     struct px_buf b;

@@ -75,6 +75,13 @@ static void a_sandbox_error_lies_before_the_source(void **state)
     f.record.marked = true; /* the candidate had spoken: it counts against it */
     assert_int_equal(decide(f), VERDICT_RUNTIME_ERROR);
     struct outcome o;
+    f = split(RECORD_NONE);
+    f.tests_cpu_limited = true; /* its results kept the tests busy */
+    assert_int_equal(decide(f), VERDICT_TIMEOUT);
+    f.record.marked = false; /* the tests kept themselves busy */
+    outcome_decide(&f, &o);
+    assert_int_equal(o.class, VERDICT_SANDBOX_ERROR);
+    assert_true(o.task_at_fault);
     f = split(RECORD_BAD_TASK);
     outcome_decide(&f, &o);
     assert_int_equal(o.class, VERDICT_SANDBOX_ERROR);
@@ -226,6 +233,11 @@ static void records_survive_their_bytes(void **state)
     px_buf_u8(&b, 'x');
     record_decode(b.data, b.len, &got);
     assert_int_equal(got.class, RECORD_NONE);
+    assert_false(got.first_passed);
+    record_decode("MB", 2, &got); /* killed in its second set of tests: the first one counts */
+    assert_true(got.marked && got.first_passed);
+    record_decode("B", 1, &got); /* never before the program was heard */
+    assert_false(got.marked || got.first_passed);
     px_buf_clear(&b);
 }
 

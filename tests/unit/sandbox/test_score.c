@@ -104,6 +104,71 @@ static void a_code_unit_gives_a_program(void **state)
     program_clear(&p);
 }
 
+static const char plus_problem[] =
+    "{\"kind\":\"evalplus\",\"entry_point\":\"add\",\"prompt\":\"def add(a, b):\\n\","
+    "\"reference\":\"def add(a, b): return a + b\",\"base_input\":[[1, 2]],\"plus_input\":{},"
+    "\"limits\":{\"cpu_s\":40}}";
+
+static void the_first_set_of_tests_counts_by_itself(void **state)
+{
+    (void)state;
+    struct completion c = says("    return a + b\n");
+    struct program p;
+    bool runs;
+    struct scorer code = scorer("{\"kind\":\"code\"}");
+    static const struct {
+        enum verdict_class class;
+        bool first;
+        double all, base;
+    } cases[] = {{VERDICT_PASSED, true, 1, 1},
+                 {VERDICT_WRONG_ANSWER, true, 0, 1},
+                 {VERDICT_TIMEOUT, true, 0, 1},
+                 {VERDICT_WRONG_ANSWER, false, 0, 0},
+                 {VERDICT_SECURITY_VIOLATION, true, 0, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct verdict v = verdict("{\"kind\":\"code\"}", plus_problem, &c, &p, &runs);
+        assert_true(runs && p.two_sets);
+        assert_int_equal(p.limits.cpu_us, 40000000); /* a problem's own limit */
+        assert_int_equal(p.limits.wall_us, 125000000);
+        struct run_result r = {.two_sets = true, .first_passed = cases[i].first};
+        r.outcome.class = cases[i].class;
+        score_end(&code, &r, &v);
+        assert_true(verdict_metric(&v, "pass@1", -1) == cases[i].all);
+        assert_true(verdict_metric(&v, "pass@1_base", -1) == cases[i].base);
+        verdict_clear(&v);
+        program_clear(&p);
+    }
+    c = says(" ");
+    struct verdict v = verdict("{\"kind\":\"code\"}", plus_problem, &c, &p, &runs);
+    assert_false(runs);
+    assert_true(verdict_metric(&v, "pass@1_base", -1) == 0);
+    verdict_clear(&v);
+    scorer_clear(&code);
+}
+
+static void raw_looks_for_nothing(void **state)
+{
+    (void)state;
+    static const char text[] = "Sure:\n```python\n    return 1\n```\n<|im_end|>";
+    struct completion c = says(text);
+    struct program p;
+    bool runs;
+    struct verdict v =
+        verdict("{\"kind\":\"code\",\"style\":\"raw\"}", plus_problem, &c, &p, &runs);
+    assert_true(runs);
+    assert_string_equal(p.source, "def add(a, b):\nSure:\n```python\n    return 1\n```\n"
+                                  "<|im_end|>");
+    assert_string_equal(v.rule, "raw");
+    verdict_clear(&v);
+    program_clear(&p);
+    c = says("");
+    v = verdict("{\"kind\":\"code\",\"style\":\"raw\"}", plus_problem, &c, &p, &runs);
+    assert_true(runs); /* an empty text is a program too: the prompt */
+    assert_string_equal(p.source, "def add(a, b):\n");
+    verdict_clear(&v);
+    program_clear(&p);
+}
+
 static void no_code_runs_nothing(void **state)
 {
     (void)state;
@@ -240,6 +305,8 @@ int main(void)
         cmocka_unit_test(scorers_are_refused_by_name),
         cmocka_unit_test(limits_have_defaults),
         cmocka_unit_test(a_code_unit_gives_a_program),
+        cmocka_unit_test(the_first_set_of_tests_counts_by_itself),
+        cmocka_unit_test(raw_looks_for_nothing),
         cmocka_unit_test(no_code_runs_nothing),
         cmocka_unit_test(numbers_are_scored_in_three_ways),
         cmocka_unit_test(choices_are_scored_from_loglikelihoods),

@@ -54,7 +54,7 @@ static PyObject *through(const char *text, enum codec_result *rc)
 {
     PyObject *o = eval(text);
     struct px_buf b;
-    px_buf_init(&b, 8u << 20);
+    px_buf_init(&b, CODEC_ANSWER_BYTES);
     *rc = codec_encode(&codec, o, &b);
     PyObject *back = *rc == CODEC_OK ? codec_decode(&codec, b.data, b.len) : NULL;
     if (*rc == CODEC_OK && back == NULL)
@@ -143,11 +143,11 @@ static void monsters_are_refused_when_sent(void **state)
     enum codec_result rc;
     assert_null(through("1 << (8 << 21)", &rc));
     assert_int_equal(rc, CODEC_TOO_BIG);
-    assert_null(through("'x' * (9 << 20)", &rc));
+    assert_null(through("'x' * (25 << 20)", &rc));
     assert_int_equal(rc, CODEC_TOO_BIG);
     assert_null(through("(lambda l: l.append(l) or l)([])", &rc));
     assert_int_equal(rc, CODEC_TOO_DEEP);
-    assert_null(through("[0] * 600000", &rc));
+    assert_null(through("[0] * 3100000", &rc));
     assert_int_equal(rc, CODEC_TOO_DEEP);
 }
 
