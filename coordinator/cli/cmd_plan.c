@@ -40,7 +40,7 @@ static int count_stored(const struct setup *s, struct conductor_counts *counts, 
     struct store *store = store_open(dir, &opt, err);
     if (!store)
         return err->code == PX_EMISSING ? 0 : -1;
-    struct conductor *c = conductor_new(s->plan, store, err);
+    struct conductor *c = conductor_new(s->plan, store, NULL, err);
     if (c) {
         conductor_count(c, counts);
         *has = true;

@@ -21,6 +21,28 @@ static void read_chat_template(struct model_file *m)
     }
 }
 
+static int marker(const struct model_file *m, const char *text, uint32_t **ids, uint32_t *n,
+                  struct px_err *err)
+{
+    size_t count;
+    if (tokenizer_encode(m->tokenizer, text, strlen(text), TOK_PARSE_SPECIAL, ids, &count, err) !=
+        0)
+        return -1;
+    *n = (uint32_t)count;
+    return count ? 0 : px_fail(err, PX_EINPUT, "thinking: '%s' has no tokens", text);
+}
+
+static int read_thinking(struct model_file *m, const struct recipe_model *src, struct px_err *err)
+{
+    if (!src->think_close)
+        return 0;
+    m->think_open = px_xstrdup(src->think_open);
+    m->think.budget = src->think_budget;
+    if (marker(m, src->think_open, &m->think.open, &m->think.n_open, err) != 0)
+        return -1;
+    return marker(m, src->think_close, &m->think.close, &m->think.n_close, err);
+}
+
 static int open_native(struct model_file *m, struct px_err *err)
 {
     m->gguf = gguf_open(m->path, err);
@@ -50,6 +72,8 @@ int model_file_open(const struct recipe_model *src, struct model_file *out, stru
         /* The structure is checked before gigabytes are hashed. */
         if (rc == 0 && src->backend == BACKEND_NATIVE)
             rc = open_native(&m, err);
+        if (rc == 0 && src->backend == BACKEND_NATIVE)
+            rc = read_thinking(&m, src, err);
         if (rc == 0)
             rc = px_sha256_file(m.path, &m.digest, NULL, err);
     }
@@ -69,5 +93,8 @@ void model_file_clear(struct model_file *m)
     free(m->name);
     free(m->path);
     free(m->chat_problem);
+    free(m->think_open);
+    free(m->think.open);
+    free(m->think.close);
     memset(m, 0, sizeof *m);
 }

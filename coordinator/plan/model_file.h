@@ -25,7 +25,9 @@ struct model_file {
     struct tokenizer *tokenizer;
     bool has_chat;
     enum chat_template chat;
-    char *chat_problem; /* why has_chat is false, for messages */
+    char *chat_problem;      /* why has_chat is false, for messages */
+    char *think_open;        /* text of the markers; NULL where the model does not think */
+    struct think_spec think; /* their token ids and the budget; open_in_prompt is a prompt's */
 };
 
 int model_file_open(const struct recipe_model *m, struct model_file *out,

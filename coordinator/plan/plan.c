@@ -287,6 +287,25 @@ static void fill_score_job(struct job *j, const struct task *t)
     j->options = px_xstrdup("");
 }
 
+static uint32_t *copy_ids(const uint32_t *ids, uint32_t n)
+{
+    uint32_t *copy = px_xcalloc(n, sizeof *copy);
+    if (n)
+        memcpy(copy, ids, n * sizeof *copy);
+    return copy;
+}
+
+static void copy_thinking(const struct plan *p, struct plan_group *g, const struct model_file *m)
+{
+    struct think_spec *t = &g->generate.think;
+    if (g->generate.kind != UNIT_GENERATE || !m->think_open)
+        return;
+    *t = m->think;
+    t->open = copy_ids(m->think.open, m->think.n_open);
+    t->close = copy_ids(m->think.close, m->think.n_close);
+    t->open_in_prompt = plan_opens_thought(p, g);
+}
+
 /* Decides between raw text and a chat template; a wish that cannot be met is a finding. */
 static bool choose_chat(struct builder *b, const struct recipe_stage *s, const struct model_file *m,
                         const struct task *t, const struct eval_settings *set, struct plan_group *g)
@@ -322,6 +341,12 @@ static void check_group(struct builder *b, const struct recipe_stage *s, const s
     struct px_err err;
     if (m->backend == BACKEND_NATIVE && task_check_fewshot(t, c->settings->fewshot, &err) != 0)
         finding(b, s->line, s->column, "eval.fewshot: task %s: %s", name, err.text);
+    if (c->settings->compat != COMPAT_NONE)
+        finding(b, s->line, s->column, "eval.compat: task %s has no rules of %s", name,
+                compat_name(c->settings->compat));
+    if (c->settings->strategy != STRATEGY_STANDARD)
+        finding(b, s->line, s->column, "eval.strategy: task %s has no strategy %s", name,
+                strategy_name(c->settings->strategy));
     if (choice && m->backend != BACKEND_NATIVE)
         finding(b, s->line, s->column,
                 "eval: task %s asks for loglikelihoods; backend %s only has texts", name,
@@ -363,6 +388,7 @@ static void add_group(struct builder *b, uint32_t cell, uint32_t task)
     if (!choose_chat(b, s, m, t, c->settings, &g))
         return;
     fill_generate_job(&g.generate, c, m, t);
+    copy_thinking(p, &g, m);
     fill_score_job(&g.score, t);
     check_group(b, s, c, m, t, &g);
     g.base = group_base_key(t, &g.generate, g.chat, g.chat_template, c->settings->fewshot);

@@ -96,6 +96,10 @@ int plan_make_unit(const struct plan *p, uint64_t index, struct unit *out, struc
 int plan_make_score_unit(const struct plan *p, uint64_t index, const void *record, size_t n,
                          struct unit *out, struct px_err *err) PX_MUST_CHECK;
 
+/* Does the group's prompt end inside a thought, because a template or the task's prefix wrote the
+ * model's open marker? Looked up in the first problem's prompt. */
+bool plan_opens_thought(const struct plan *p, const struct plan_group *g);
+
 /* A unit of this group needs no tester. */
 bool plan_unscored(const struct plan *p, uint32_t group);
 

@@ -277,6 +277,27 @@ int plan_make_score_unit(const struct plan *p, uint64_t index, const void *recor
     return 0;
 }
 
+bool plan_opens_thought(const struct plan *p, const struct plan_group *g)
+{
+    const struct plan_cell *cell = &p->cells[g->cell];
+    const struct model_file *m = &p->models[cell->model];
+    struct task_prompt prompt = {0};
+    struct px_buf text;
+    bool open = false;
+    px_buf_init(&text, PROMPT_LIMIT);
+    if (m->think_open && g->n_problems &&
+        task_render(p->tasks[g->task], 0, cell->settings->fewshot, g->chat, &prompt, NULL) == 0 &&
+        prompt_text(g, m, &prompt, &text, NULL) == 0) {
+        size_t n = text.len, k = strlen(m->think_open);
+        while (n > 0 && is_space((char)text.data[n - 1]))
+            n--;
+        open = n >= k && memcmp(text.data + n - k, m->think_open, k) == 0;
+    }
+    task_prompt_clear(&prompt);
+    px_buf_clear(&text);
+    return open;
+}
+
 bool plan_unscored(const struct plan *p, uint32_t group)
 {
     return strcmp(task_scorer_kind(p->tasks[p->groups[group].task]), "none") == 0;

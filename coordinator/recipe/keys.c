@@ -9,6 +9,8 @@ static const char *const kv_types[] = {"f16", "f32", NULL};
 static const char *const subsets[] = {"first", "middle", "last", NULL};
 static const char *const modes[] = {"delta", "skip", "output", NULL};
 static const char *const reuse_kvs[] = {"project", "copy", NULL};
+static const char *const strategies[] = {"standard", "few-shot", "scot", "cgo", NULL};
+static const char *const compats[] = {"none", "lm-eval", NULL};
 static const char *const chats[] = {"task",  "raw",    "model",  "chatml", "qwen2",
                                     "qwen3", "llama3", "gemma2", "phi3",   NULL};
 
@@ -46,6 +48,31 @@ const struct key recipe_keys[] = {
      .acts = "the model",
      .doc = "native: our engine; replay: recorded completions; noop: no answers, for measurements, "
             "only with --allow-noop."},
+    {.path = "models.*.thinking",
+     .type = KEY_MAP,
+     .acts = "generation by native models",
+     .doc =
+         "The model thinks before it answers: its markers, found by token id. What stands between "
+         "them is never scored; a thought without an end is the verdict overflow."},
+    {.path = "models.*.thinking.open",
+     .type = KEY_TEXT,
+     .def = "<think>",
+     .acts = "thinking",
+     .doc = "Text of the token or tokens that open a thought. A template may write it itself."},
+    {.path = "models.*.thinking.close",
+     .type = KEY_TEXT,
+     .def = "</think>",
+     .acts = "thinking",
+     .doc = "Text of the token or tokens that close it."},
+    {.path = "models.*.thinking.budget",
+     .type = KEY_INT,
+     .lo = 1,
+     .hi = 1048576,
+     .word = "none",
+     .def = "none",
+     .acts = "thinking",
+     .doc = "New tokens inside a thought at most: then the close marker is put there. max_tokens "
+            "counts thought and answer together."},
 
     {.path = "stages",
      .type = KEY_STAGES,
@@ -189,6 +216,22 @@ const struct key recipe_keys[] = {
      .knob = KNOB_FEWSHOT,
      .acts = "prompts of native models",
      .doc = "Solved examples before the question; task: as the task says."},
+    {.path = KEY_EVAL ".strategy",
+     .type = KEY_ENUM,
+     .def = "standard",
+     .allowed = strategies,
+     .knob = KNOB_STRATEGY,
+     .acts = "prompts of native models, tasks that have it",
+     .doc = "How the question is put: standard: as the task does; few-shot: with solved examples; "
+            "scot: structured reasoning first; cgo: helper functions first."},
+    {.path = KEY_EVAL ".compat",
+     .type = KEY_ENUM,
+     .def = "none",
+     .allowed = compats,
+     .knob = KNOB_COMPAT,
+     .acts = "tasks that have such rules",
+     .doc = "lm-eval: prompts, windows and scores as lm-evaluation-harness makes them, quirks "
+            "included."},
     {.path = KEY_EVAL ".reuse",
      .type = KEY_MAP,
      .acts = "decode steps of native models",
@@ -323,7 +366,7 @@ static const struct {
      " finetune merge prune quantize distill align adapt compile export publish serve bench "
      "compare check data generate perplexity judge "},
     {"stages[].import", " quantize revision sha256 tokenizer layout "},
-    {KEY_EVAL, " strategy hooks adapter adapters judge judges gates turns tools filters metrics "
+    {KEY_EVAL, " hooks adapter adapters judge judges gates turns tools filters metrics "
                "n_best vote logprobs system prompt "},
     {KEY_EVAL ".sampler",
      " repetition_penalty presence_penalty frequency_penalty typical_p mirostat "

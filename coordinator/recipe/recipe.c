@@ -162,6 +162,29 @@ static void read_source(struct loading *l, struct recipe_model *m, const struct 
         findings_add(&l->f, n, path, "there is no file %s", m->source);
 }
 
+static void read_thinking(struct loading *l, struct recipe_model *m, const struct yaml_node *map)
+{
+    static const char pattern[] = "models.*.thinking";
+    char path[CHECK_PATH];
+    const struct yaml_node *t = valid(map, "models.*", "thinking");
+    if (!t)
+        return;
+    snprintf(path, sizeof path, "models.%.64s.thinking", m->name);
+    if (m->backend != BACKEND_NATIVE) {
+        findings_add(&l->f, t, path, "cannot act: it acts on native models");
+        return;
+    }
+    m->think_open = text_of(t, pattern, "open");
+    m->think_close = text_of(t, pattern, "close");
+    if (!m->think_open)
+        m->think_open = px_xstrdup("<think>");
+    if (!m->think_close)
+        m->think_close = px_xstrdup("</think>");
+    m->think_budget = (uint32_t)number_of(t, pattern, "budget", 0);
+    if (strcmp(m->think_open, m->think_close) == 0)
+        findings_add(&l->f, t, path, "contradiction: open and close are the same text");
+}
+
 static void read_models(struct loading *l, const struct yaml_node *root)
 {
     const struct yaml_node *models = yaml_get(root, "models");
@@ -188,6 +211,7 @@ static void read_models(struct loading *l, const struct yaml_node *root)
                          "noop answers nothing and is refused without --allow-noop; allowed: "
                          "native, replay");
         read_source(l, m, map);
+        read_thinking(l, m, map);
     }
 }
 
@@ -272,9 +296,9 @@ static void stage_path(const struct loading *l, const struct yaml_node *body, ch
 static void check_native_knobs(struct loading *l, const struct recipe_stage *s,
                                const struct yaml_node *body, const char *path)
 {
-    static const enum knob knobs[] = {KNOB_TOP_K,   KNOB_TOP_P,  KNOB_MIN_P,   KNOB_MAX_TOKENS,
-                                      KNOB_STOP,    KNOB_KV,     KNOB_CONTEXT, KNOB_CHAT,
-                                      KNOB_FEWSHOT, KNOB_REUSE_K};
+    static const enum knob knobs[] = {KNOB_TOP_K,   KNOB_TOP_P,    KNOB_MIN_P,   KNOB_MAX_TOKENS,
+                                      KNOB_STOP,    KNOB_KV,       KNOB_CONTEXT, KNOB_CHAT,
+                                      KNOB_FEWSHOT, KNOB_STRATEGY, KNOB_REUSE_K};
     for (uint32_t i = 0; i < s->n_models; i++) {
         const struct recipe_model *m = names_origin(l->r, s->models[i]);
         if (!m || m->backend == BACKEND_NATIVE)
@@ -460,6 +484,8 @@ void recipe_free(struct recipe **r)
     for (uint32_t i = 0; i < (*r)->n_models; i++) {
         free((*r)->models[i].name);
         free((*r)->models[i].source);
+        free((*r)->models[i].think_open);
+        free((*r)->models[i].think_close);
     }
     for (uint32_t i = 0; i < (*r)->n_stages; i++)
         free_stage(&(*r)->stages[i]);

@@ -21,6 +21,12 @@ enum chat_mode {
     CHAT_MODE_NAMED     /* `chat_template` */
 };
 
+enum strategy { STRATEGY_STANDARD = 0, STRATEGY_FEW_SHOT, STRATEGY_SCOT, STRATEGY_CGO };
+const char *strategy_name(enum strategy s); /* as a recipe writes it */
+
+enum compat { COMPAT_NONE = 0, COMPAT_LM_EVAL };
+const char *compat_name(enum compat c); /* "none", "lm-eval" */
+
 enum reuse_subset { SUBSET_NONE = 0, SUBSET_FIRST, SUBSET_MIDDLE, SUBSET_LAST, SUBSET_LIST };
 
 struct reuse_settings {
@@ -45,6 +51,8 @@ struct eval_settings {
     enum chat_mode chat;
     char *chat_template; /* CHAT_MODE_NAMED: a name of proto/model/chat.h */
     int32_t fewshot;     /* -1: the task's */
+    enum strategy strategy;
+    enum compat compat;
     uint32_t samples;
     uint32_t limit; /* 0: all problems */
     struct reuse_settings reuse;
@@ -61,6 +69,9 @@ struct recipe_model {
     char *name;
     enum backend_kind backend; /* native: GGUF; replay: recorded completions; noop */
     char *source;              /* absolute path ("" for noop) */
+    /* thinking; NULL and 0 where the model does not think */
+    char *think_open, *think_close;
+    uint32_t think_budget; /* 0: none */
     uint32_t line, column;
 };
 

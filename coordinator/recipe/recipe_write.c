@@ -27,6 +27,15 @@ static void write_models(const struct recipe *r, struct px_buf *out)
             px_buf_str(out, ", source: ");
             quote(out, m->source);
         }
+        if (m->think_close) {
+            px_buf_str(out, ", thinking: {open: ");
+            quote(out, m->think_open);
+            px_buf_str(out, ", close: ");
+            quote(out, m->think_close);
+            if (m->think_budget)
+                px_buf_printf(out, ", budget: %u", m->think_budget);
+            px_buf_char(out, '}');
+        }
         px_buf_str(out, "}\n");
     }
 }

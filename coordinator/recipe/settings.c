@@ -166,6 +166,12 @@ void settings_apply(struct eval_settings *s, const struct key *key, const struct
     case KNOB_FEWSHOT:
         s->fewshot = (int32_t)int_of(key, node, -1);
         break;
+    case KNOB_STRATEGY:
+        s->strategy = (enum strategy)enum_of(key, node);
+        break;
+    case KNOB_COMPAT:
+        s->compat = (enum compat)enum_of(key, node);
+        break;
     case KNOB_REUSE_K:
         s->reuse.k = (uint32_t)int_of(key, node, 1);
         break;
@@ -239,6 +245,17 @@ static void write_stops(const struct eval_settings *s, struct px_buf *out)
     px_buf_char(out, ']');
 }
 
+const char *strategy_name(enum strategy s)
+{
+    static const char *const names[] = {"standard", "few-shot", "scot", "cgo"};
+    return names[s];
+}
+
+const char *compat_name(enum compat c)
+{
+    return c == COMPAT_LM_EVAL ? "lm-eval" : "none";
+}
+
 static void write_chat(const struct eval_settings *s, struct px_buf *out)
 {
     static const char *const modes[] = {"task", "raw", "model"};
@@ -284,6 +301,12 @@ void settings_write_value(const struct eval_settings *s, enum knob knob, struct 
         break;
     case KNOB_FEWSHOT:
         write_int(out, s->fewshot, -1, "task");
+        break;
+    case KNOB_STRATEGY:
+        px_buf_str(out, strategy_name(s->strategy));
+        break;
+    case KNOB_COMPAT:
+        px_buf_str(out, compat_name(s->compat));
         break;
     case KNOB_REUSE_K:
         px_buf_printf(out, "%u", s->reuse.k);
@@ -343,7 +366,8 @@ static bool is_text_knob(const struct eval_settings *s, enum knob knob)
         return s->context == 0;
     if (knob == KNOB_FEWSHOT)
         return s->fewshot < 0;
-    return knob == KNOB_KV || knob == KNOB_CHAT || knob == KNOB_REUSE_MODE || knob == KNOB_REUSE_KV;
+    return knob == KNOB_KV || knob == KNOB_CHAT || knob == KNOB_STRATEGY || knob == KNOB_COMPAT ||
+           knob == KNOB_REUSE_MODE || knob == KNOB_REUSE_KV;
 }
 
 char *settings_json(const struct eval_settings *s)

@@ -81,7 +81,7 @@ static enum unit_state resume_unit(const struct conductor *c, struct store_view 
     return stored(v, STORE_VERDICT, &u->verdict) ? U_DONE : U_TO_SCORE;
 }
 
-static int resume(struct conductor *c, struct px_err *err)
+static int resume(struct conductor *c, const struct conductor_options *opt, struct px_err *err)
 {
     struct store_view *v = store_view_begin(c->store, err);
     if (!v)
@@ -89,7 +89,8 @@ static int resume(struct conductor *c, struct px_err *err)
     for (uint64_t i = 0; i < c->plan->n_units; i++) {
         struct unit_slot *u = &c->units[i];
         u->next = NO_UNIT;
-        u->state = (uint8_t)resume_unit(c, v, i, u);
+        bool wanted = !opt || !opt->wants || opt->wants(opt->ctx, i);
+        u->state = wanted ? (uint8_t)resume_unit(c, v, i, u) : U_DONE;
         if (u->state == U_TO_SCORE)
             conductor_queue_push(c, i);
     }
@@ -100,7 +101,8 @@ static int resume(struct conductor *c, struct px_err *err)
     return 0;
 }
 
-struct conductor *conductor_new(const struct plan *p, struct store *s, struct px_err *err)
+struct conductor *conductor_new(const struct plan *p, struct store *s,
+                                const struct conductor_options *opt, struct px_err *err)
 {
     struct conductor *c = px_xcalloc(1, sizeof *c);
     c->plan = p;
@@ -109,7 +111,7 @@ struct conductor *conductor_new(const struct plan *p, struct store *s, struct px
     c->imports = px_xcalloc(p->n_imports, 1);
     c->by_content = digest_map_new();
     c->by_verdict = digest_map_new();
-    if (resume(c, err) != 0)
+    if (resume(c, opt, err) != 0)
         conductor_free(&c);
     return c;
 }

@@ -26,8 +26,16 @@ struct conductor_counts {
     uint64_t imports;     /* import stages still to run */
 };
 
-/* Reads the store and finds what is left. plan and store must outlive it. */
-struct conductor *conductor_new(const struct plan *p, struct store *s, struct px_err *err);
+struct conductor_options {
+    /* Which units to do; the others count as done. NULL: all. */
+    bool (*wants)(void *ctx, uint64_t unit);
+    void *ctx;
+};
+
+/* Reads the store and finds what is left. plan, store and what the options refer to must outlive
+ * it; opt may be NULL. */
+struct conductor *conductor_new(const struct plan *p, struct store *s,
+                                const struct conductor_options *opt, struct px_err *err);
 void conductor_free(struct conductor **c);
 
 void conductor_count(const struct conductor *c, struct conductor_counts *out);

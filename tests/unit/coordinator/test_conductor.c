@@ -63,7 +63,7 @@ static void wake(struct world *w)
     struct store_options so = {.mode = STORE_WRITE, .map_bytes = 1 << 20};
     struct hall_config cfg = {.run_dir = w->p.dir};
     must((w->store = store_open(dir, &so, &err)) ? 0 : -1, &err);
-    must((w->c = conductor_new(w->p.plan, w->store, &err)) ? 0 : -1, &err);
+    must((w->c = conductor_new(w->p.plan, w->store, NULL, &err)) ? 0 : -1, &err);
     w->src = conductor_source(w->c);
     must((w->hall = hall_new(&cfg, w->store, &w->src, &err)) ? 0 : -1, &err);
     conductor_attach(w->c, w->hall);
