@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "proto/mem.h"
+#include "proto/recording.h"
 #include "worker/backend/backend.h"
-#include "worker/backend/recording.h"
 
 enum { REPLAY_ROWS = 1024 };
 
@@ -12,6 +12,7 @@ struct waiting {
     uint64_t ticket;
     struct recording *recording;
     const struct unit *unit;
+    bool choice; /* the job asks for loglikelihoods */
 };
 
 struct opened {
@@ -38,7 +39,7 @@ static struct recording *open_once(struct replay *b, const char *path, struct px
     for (uint32_t i = 0; i < b->n_files; i++)
         if (strcmp(b->files[i].path, path) == 0)
             return b->files[i].recording;
-    struct recording *r = recording_open(path, err);
+    struct recording *r = recording_open(path, NULL, err);
     if (r) {
         PX_GROW(b->files, b->n_files, b->cap_files);
         b->files[b->n_files++] = (struct opened){px_xstrdup(path), r};
@@ -50,15 +51,46 @@ static int replay_submit(void *self, const struct job *job, const struct unit *u
                          uint64_t ticket, struct px_err *err)
 {
     struct replay *b = self;
-    if (job->kind != UNIT_GENERATE)
-        return px_fail(err, PX_EUNSUPPORTED, "recorded completions hold texts, no loglikelihoods");
+    if (job->kind != UNIT_GENERATE && job->kind != UNIT_CHOICE)
+        return px_fail(err, PX_EUNSUPPORTED, "recorded completions answer no unit of kind %s",
+                       unit_kind_name(job->kind));
     if (b->n == REPLAY_ROWS)
         return px_fail(err, PX_ELIMIT, "all %d rows are taken", REPLAY_ROWS);
     struct recording *r = open_once(b, job->model_path, err);
     if (!r)
         return -1;
-    b->rows[b->n++] = (struct waiting){ticket, r, unit};
+    b->rows[b->n++] = (struct waiting){ticket, r, unit, job->kind == UNIT_CHOICE};
     return 0;
+}
+
+static void no_answer(struct completion *c, char *why)
+{
+    completion_clear(c);
+    c->finish = FINISH_ERROR;
+    c->error = why;
+}
+
+/* What was recorded must be what is asked for; a choice's lengths are the task's. */
+static void fit(const struct waiting *w, struct completion *c)
+{
+    const struct unit *u = w->unit;
+    if (c->finish == FINISH_ERROR)
+        return;
+    if (w->choice != (c->finish == FINISH_SCORED)) {
+        no_answer(c, px_xasprintf("problem %s: %s is recorded, the task asks for %s", u->problem,
+                                  w->choice ? "a text" : "a list of loglikelihoods",
+                                  w->choice ? "loglikelihoods" : "a text"));
+        return;
+    }
+    if (w->choice && c->n_choices != u->n_choices) {
+        no_answer(c, px_xasprintf("problem %s: %u loglikelihoods are recorded, the task has %u",
+                                  u->problem, c->n_choices, u->n_choices));
+        return;
+    }
+    for (uint32_t i = 0; i < c->n_choices; i++) {
+        c->choices[i].n_bytes = u->choices[i].n_bytes;
+        c->choices[i].n_chars = u->choices[i].n_chars;
+    }
 }
 
 static int replay_step(void *self, struct backend_done *done, int max, struct px_err *err)
@@ -71,6 +103,7 @@ static int replay_step(void *self, struct backend_done *done, int max, struct px
         memset(&done[n], 0, sizeof done[n]);
         done[n].ticket = w->ticket;
         recording_find(w->recording, w->unit->problem, w->unit->sample, &done[n].completion);
+        fit(w, &done[n].completion);
         b->finished++;
     }
     return n;
