@@ -2,10 +2,12 @@
 #include "worker/engine/engine.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "proto/clock.h"
 #include "proto/mem.h"
 #include "worker/engine/forward.h"
+#include "worker/engine/prefix_tree.h"
 #include "worker/engine/slot.h"
 
 enum {
@@ -38,6 +40,8 @@ struct engine {
     const struct kernels *kn;
     struct threads *th;
     struct kv_pool *kv;
+    struct prefix_tree *tree;
+    bool has_cache;
     struct forward *fwd;
     uint64_t page_bytes;
     uint32_t max_rows, max_batch, max_logits;
@@ -49,7 +53,7 @@ struct engine {
     struct row_logits *read; /* [max_logits] */
     const float *logits;     /* of the present pass */
     uint32_t n_batch, n_logits;
-    uint32_t pages_promised; /* sum of n_pages over running slots */
+    uint32_t pages_promised; /* sum of n_private over running slots */
     uint64_t arrivals, endings, tokens;
     double us_per_row; /* of recent passes; steers the size of a slice, never its results */
 };
@@ -105,6 +109,8 @@ static int make_memory(struct engine *e, const struct engine_config *cfg, struct
     e->kv = kv_pool_new(&e->m->cfg, cfg->kv, (uint32_t)pages, err);
     if (e->kv == NULL)
         return -1;
+    e->tree = prefix_tree_new(e->kv);
+    e->has_cache = !cfg->no_prefix_cache;
     e->fwd = forward_new(e->m, e->kn, e->th, e->kv, e->max_batch, e->max_logits,
                          e->m->cfg.context_length, err);
     return e->fwd ? 0 : -1;
@@ -150,26 +156,6 @@ struct engine *engine_new(const struct model *m, const struct tokenizer *tok,
     return e;
 }
 
-void engine_free(struct engine **ep)
-{
-    struct engine *e = *ep;
-    if (e == NULL)
-        return;
-    for (uint32_t i = 0; e->slots && i < e->max_rows; i++)
-        if (e->slots[i].state != SLOT_FREE)
-            slot_close(&e->slots[i], e->kv);
-    forward_free(&e->fwd);
-    kv_pool_free(&e->kv);
-    threads_free(&e->th);
-    free(e->slots);
-    free(e->running);
-    free(e->rows);
-    free(e->uses);
-    free(e->read);
-    free(e);
-    *ep = NULL;
-}
-
 /* ---- units in ---- */
 
 static bool is_running(const struct slot *s)
@@ -196,11 +182,59 @@ int engine_submit(struct engine *e, const struct job *job, const struct unit *un
     return 0;
 }
 
+/* Enters what a finished unit leaves behind: its context's last page and, computed in the plain
+ * way, what it generated (but for the last token, which nobody fed). */
+static void keep_pages(struct engine *e, struct slot *s)
+{
+    uint32_t from = s->path.n * KV_PAGE, n_generated = s->reuse ? 0 : s->out.n_tokens;
+    uint32_t n = s->n_context + (n_generated ? n_generated - 1 : 0) - from;
+    uint32_t *tokens = px_xmalloc(n * sizeof *tokens), in_context = s->n_context - from;
+    memcpy(tokens, s->context + from, in_context * sizeof *tokens);
+    if (n > in_context)
+        memcpy(tokens + in_context, s->out.tokens, (n - in_context) * sizeof *tokens);
+    prefix_keep(e->tree, &s->path, tokens, n, s->seq.pages + s->path.n);
+    free(tokens);
+}
+
+/* A running unit gives its pages back: to the cache when what they hold is whole. */
+static void retire(struct engine *e, struct slot *s)
+{
+    prefix_tail_close(e->tree, &s->tail);
+    if (e->has_cache && s->state == SLOT_DONE && s->out.finish != FINISH_ERROR && s->n_context)
+        keep_pages(e, s);
+    prefix_close(e->tree, &s->path, s);
+    for (uint32_t i = 0; s->lanes && i < s->n_lanes; i++)
+        kv_seq_clear(e->kv, &s->lanes[i].seq);
+    kv_seq_clear(e->kv, &s->seq);
+    e->pages_promised -= s->n_private;
+}
+
 static void close_slot(struct engine *e, struct slot *s)
 {
     if (is_running(s))
-        e->pages_promised -= s->n_pages;
+        retire(e, s);
     slot_close(s, e->kv);
+}
+
+void engine_free(struct engine **ep)
+{
+    struct engine *e = *ep;
+    if (e == NULL)
+        return;
+    for (uint32_t i = 0; e->slots && i < e->max_rows; i++)
+        if (e->slots[i].state != SLOT_FREE)
+            close_slot(e, &e->slots[i]);
+    forward_free(&e->fwd);
+    prefix_tree_free(&e->tree);
+    kv_pool_free(&e->kv);
+    threads_free(&e->th);
+    free(e->slots);
+    free(e->running);
+    free(e->rows);
+    free(e->uses);
+    free(e->read);
+    free(e);
+    *ep = NULL;
 }
 
 void engine_cancel(struct engine *e, uint64_t ticket)
@@ -221,15 +255,47 @@ static struct slot *oldest(struct engine *e, enum slot_state state)
     return best;
 }
 
+static void extend(struct engine *e, struct kv_seq *seq, uint32_t from, uint32_t to)
+{
+    uint32_t new_pages = kv_pages_for(to) - from / KV_PAGE; /* a copy of a shared one included */
+    bool has_pages = from >= to || (prefix_make_room(e->tree, new_pages), true);
+    has_pages = has_pages && kv_seq_extend(e->kv, seq, from, to);
+    px_assert(has_pages); /* they were promised */
+}
+
+/* Full pages that a unit may share: the context's, but its last token is always computed. */
+static uint32_t path_pages(const struct engine *e, const struct slot *s)
+{
+    return e->has_cache && s->n_context ? (s->n_context - 1) / KV_PAGE : 0;
+}
+
+/* Starts a unit when there is memory for its worst case beside everybody's. */
+static bool start(struct engine *e, struct slot *s)
+{
+    uint32_t n_path = path_pages(e, s), from = n_path * KV_PAGE;
+    uint64_t there = prefix_count_open(e->tree, s->context, n_path);
+    uint64_t wanted = prefix_open_pages(e->tree) + (uint64_t)e->pages_promised + s->n_pages - there;
+    if (wanted > kv_pool_pages(e->kv))
+        return false;
+    s->n_private = s->n_pages - n_path;
+    e->pages_promised += s->n_private;
+    prefix_open(e->tree, s->context, n_path, s, &s->path);
+    for (uint32_t i = 0; i < n_path; i++)
+        kv_seq_share(e->kv, &s->seq, prefix_page(s->path.nodes[i]));
+    extend(e, &s->seq, from, s->n_context);
+    if (e->has_cache && s->n_context)
+        s->tail = prefix_tail_open(e->tree, n_path ? s->path.nodes[n_path - 1] : NULL,
+                                   s->context + from, s->n_context - from, s->seq.pages[n_path], s);
+    slot_start(s, e->kv, clk_now_us());
+    return true;
+}
+
 /* In order of arrival: a big unit is not overtaken forever by small ones. */
 static void admit(struct engine *e)
 {
     struct slot *s;
-    while ((s = oldest(e, SLOT_WAITING)) != NULL &&
-           e->pages_promised + s->n_pages <= kv_pool_pages(e->kv)) {
-        e->pages_promised += s->n_pages;
-        slot_start(s, e->kv, clk_now_us());
-    }
+    while ((s = oldest(e, SLOT_WAITING)) != NULL && start(e, s))
+        continue;
 }
 
 /* ---- batches ---- */
@@ -240,12 +306,6 @@ static void add_row(struct engine *e, struct slot *s, struct lane *lane, uint32_
     e->uses[e->n_batch] = (struct row_use){.slot = s, .lane = lane, .index = index};
     e->rows[e->n_batch++] = row;
     e->n_logits += row.wants_logits;
-}
-
-static void extend(struct engine *e, struct kv_seq *seq, uint32_t from, uint32_t to)
-{
-    bool has_pages = kv_seq_extend(e->kv, seq, from, to);
-    px_assert(has_pages); /* they were promised */
 }
 
 static void add_decode(struct engine *e, struct slot *s)
@@ -285,23 +345,58 @@ static void add_lane(struct engine *e, struct slot *s, struct lane *l, uint32_t 
     l->n_fed += n;
 }
 
-static void add_prefill(struct engine *e, struct slot *s, uint32_t cap)
+/* Rows of the context up to `end`, as many as this pass has room for. */
+static void add_context_rows(struct engine *e, struct slot *s, uint32_t end, uint32_t cap)
 {
-    uint32_t n = s->n_context - s->n_fed;
+    uint32_t n = end - s->n_fed, n_prompt = s->unit->n_prompt;
+    /* Common tokens of the choices are context too, but not prompt. */
+    uint32_t left = n_prompt > s->n_fed ? n_prompt - s->n_fed : 0;
     n = n < room(e, cap) ? n : room(e, cap);
     if (s->n_fed + n == s->n_context && n > 0 && e->n_logits == e->max_logits)
         n--; /* no place for its logits in this pass */
-    extend(e, &s->seq, s->n_fed, s->n_fed + n);
     for (uint32_t i = 0; i < n; i++)
         add_row(e, s, NULL, 0,
                 (struct forward_row){.seq = &s->seq,
                                      .pos = s->n_fed + i,
                                      .token = s->context[s->n_fed + i],
                                      .wants_logits = s->n_fed + i + 1 == s->n_context});
-    /* Common tokens of the choices are context too, but not prompt. */
-    uint32_t n_prompt = s->unit->n_prompt, left = n_prompt > s->n_fed ? n_prompt - s->n_fed : 0;
-    s->out.n_prompt_computed += n < left ? n : left;
     s->n_fed += n;
+    s->out.n_prompt_computed += n < left ? n : left;
+}
+
+/* Takes what others computed of the page that begins at `from`. False when the unit has to wait
+ * for somebody who is computing it. */
+static bool take_computed(struct engine *e, struct slot *s, struct prefix_node *node, uint32_t from,
+                          uint32_t end)
+{
+    uint32_t have = prefix_computed(node);
+    bool is_mine = prefix_claim(node, s), wait = false;
+    if (is_mine && have == 0) {
+        uint32_t most = end == s->n_context ? end - from - 1 : end - from;
+        have = prefix_borrow(e->tree, node, most, &wait);
+    }
+    if (from + have > s->n_fed)
+        s->n_fed = from + have;
+    return !wait && (is_mine || s->n_fed == end);
+}
+
+static void add_prefill(struct engine *e, struct slot *s, uint32_t cap)
+{
+    while (s->n_fed < s->n_context && room(e, cap)) {
+        uint32_t page = s->n_fed / KV_PAGE, from = page * KV_PAGE;
+        uint32_t end = s->n_context - from > KV_PAGE ? from + KV_PAGE : s->n_context;
+        struct prefix_node *node = page < s->path.n ? s->path.nodes[page] : s->tail;
+        if (node && !take_computed(e, s, node, from, end))
+            return;
+        if (s->n_fed == end)
+            continue;
+        uint32_t had = s->n_fed;
+        add_context_rows(e, s, end, cap);
+        if (node)
+            prefix_advance(e->tree, node, s->n_fed - from);
+        if (s->n_fed == had)
+            return;
+    }
 }
 
 /* Rows of this pass: what the recent speed computes in the time a step may take. */
@@ -325,6 +420,7 @@ static void build_batch(struct engine *e)
     struct slot **running = e->running;
     uint32_t n = 0, cap = batch_cap(e);
     e->n_batch = e->n_logits = 0;
+    prefix_begin_pass(e->tree);
     for (uint32_t i = 0; i < e->max_rows; i++)
         if (is_running(&e->slots[i]))
             running[n++] = &e->slots[i];
@@ -357,14 +453,10 @@ static void use_logits(struct engine *e, const struct row_logits *l, int64_t now
     else if (s->state == SLOT_PREFILL)
         slot_prefilled(s, e->kv, &l->reading, now_us);
     else
-        slot_decoded(s, e->kv, &l->reading, now_us);
+        slot_decoded(s, &l->reading, now_us);
     if (was_running && s->state == SLOT_DONE) {
-        e->pages_promised -= s->n_pages;
+        retire(e, s);
         s->order = e->endings++;
-        /* What a failed unit still holds goes back with the slot. */
-        for (uint32_t i = 0; s->lanes && i < s->n_lanes; i++)
-            kv_seq_clear(e->kv, &s->lanes[i].seq);
-        kv_seq_clear(e->kv, &s->seq);
     }
 }
 

@@ -4,7 +4,8 @@
  * depends on the weights, the prompt's tokens, sampler, seed, limits and KV type and on nothing
  * else. Every step runs a bounded slice: one token of each decoding sequence and a chunk of
  * prefill. A unit's worst case of KV pages is set aside before it starts, so nothing that runs
- * is ever thrown out again; units wait in order of arrival.
+ * is ever thrown out again; units wait in order of arrival. What several units begin with is
+ * computed once, as long as its pages find room (prefix_tree.h).
  *
  * One thread calls; the engine's own threads only work inside engine_step. */
 #ifndef WORKER_ENGINE_ENGINE_H
@@ -25,6 +26,7 @@ struct engine_config {
     int64_t memory_budget; /* bytes for KV pages and activations together */
     uint32_t max_rows;     /* units side by side; 0: 16; fewer when memory is short */
     uint32_t max_batch;    /* rows of one forward pass; 0: 256, fewer when memory is short */
+    bool no_prefix_cache;  /* compute every prompt anew: the same bits, for comparison */
 };
 
 struct engine;
@@ -50,7 +52,7 @@ void engine_cancel(struct engine *e, uint64_t ticket);
 void engine_step(struct engine *e);
 
 /* The next finished unit, or false. *out is owned (completion_clear); its result part, n_prompt,
- * prefill_s, decode_s, queue_s, batch and isa are filled. */
+ * n_prompt_computed, prefill_s, decode_s, queue_s, batch and isa are filled. */
 bool engine_take(struct engine *e, uint64_t *ticket, struct completion *out);
 
 uint32_t engine_free_rows(const struct engine *e);

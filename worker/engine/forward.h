@@ -19,7 +19,7 @@
 
 struct forward_row {
     const struct kv_seq *seq; /* position `pos` is writable, earlier ones are there or are rows
-                                 of the same sequence earlier in this batch */
+                                 of this batch, of any sequence that shares the page */
     uint32_t pos;
     uint32_t token; /* < n_vocab */
     bool wants_logits;

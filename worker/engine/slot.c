@@ -286,7 +286,7 @@ static size_t find_stop(const struct job *j, const struct px_buf *text, size_t f
     return best;
 }
 
-static void finish_generation(struct slot *s, struct kv_pool *kv, enum finish how, int64_t now_us)
+static void finish_generation(struct slot *s, enum finish how, int64_t now_us)
 {
     size_t n = 0;
     if (s->text.overflow) {
@@ -305,18 +305,17 @@ static void finish_generation(struct slot *s, struct kv_pool *kv, enum finish ho
         s->out.refresh_steps = c.refresh_steps;
         s->out.reused_layer_steps = c.reused_layer_steps;
     }
-    kv_seq_clear(kv, &s->seq);
     finish(s, how);
 }
 
 /* Appends the token that the logits gave and decides whether that was the last. */
-static void take_token(struct slot *s, struct kv_pool *kv, uint32_t token, int64_t now_us)
+static void take_token(struct slot *s, uint32_t token, int64_t now_us)
 {
     const struct job *j = s->job;
     PX_GROW(s->out.tokens, s->out.n_tokens, s->cap_tokens);
     s->out.tokens[s->out.n_tokens++] = token;
     if (is_stop_token(j, token)) {
-        finish_generation(s, kv, FINISH_EOS, now_us);
+        finish_generation(s, FINISH_EOS, now_us);
         return;
     }
     size_t had = s->text.len;
@@ -329,19 +328,19 @@ static void take_token(struct slot *s, struct kv_pool *kv, uint32_t token, int64
     if (stop != SIZE_MAX) {
         s->text.len = stop;
         s->text.data[stop] = '\0';
-        finish_generation(s, kv, FINISH_STOP, now_us);
+        finish_generation(s, FINISH_STOP, now_us);
     } else if (s->out.n_tokens == s->limit) {
-        finish_generation(s, kv, s->is_cut ? FINISH_OVERFLOW : FINISH_LENGTH, now_us);
+        finish_generation(s, s->is_cut ? FINISH_OVERFLOW : FINISH_LENGTH, now_us);
     } else {
         s->state = SLOT_DECODE;
     }
 }
 
-void slot_decoded(struct slot *s, struct kv_pool *kv, const struct slot_reading *r, int64_t now_us)
+void slot_decoded(struct slot *s, const struct slot_reading *r, int64_t now_us)
 {
     s->out.decode_steps++;
     if (r->is_finite)
-        take_token(s, kv, r->token, now_us);
+        take_token(s, r->token, now_us);
     else
         finish_error(s, not_finite);
 }
@@ -378,7 +377,6 @@ static void open_lanes(struct slot *s, struct kv_pool *kv, int64_t now_us)
         kv_seq_fork(kv, &s->seq, s->n_context, &s->lanes[i].seq);
     }
     if (s->n_scored == s->unit->n_choices) {
-        kv_seq_clear(kv, &s->seq);
         s->out.decode_s = (double)(now_us - s->prefilled_us) * 1e-6;
         finish(s, FINISH_SCORED);
     }
@@ -436,7 +434,7 @@ void slot_prefilled(struct slot *s, struct kv_pool *kv, const struct slot_readin
     if (!r->is_finite)
         finish_error(s, not_finite);
     else if (s->job->kind == UNIT_GENERATE)
-        take_token(s, kv, r->token, now_us);
+        take_token(s, r->token, now_us);
     else
         score_first_tokens(s, kv, r, now_us);
 }

@@ -16,6 +16,7 @@
 #include "worker/engine/choices.h"
 #include "worker/engine/kv.h"
 #include "worker/engine/model.h"
+#include "worker/engine/prefix_tree.h"
 #include "worker/engine/reuse.h"
 #include "worker/engine/think.h"
 
@@ -39,9 +40,12 @@ struct slot {
 
     const uint32_t *context; /* the prompt, or what all choices begin with; may be empty then */
     uint32_t n_context;
-    struct kv_seq seq; /* the context, then what was generated */
-    uint32_t n_fed;    /* context tokens computed */
-    uint32_t n_pages;  /* set aside for this unit at most */
+    struct kv_seq seq;        /* the context, then what was generated */
+    uint32_t n_fed;           /* context tokens computed */
+    uint32_t n_pages;         /* that this unit may need at most */
+    uint32_t n_private;       /* of them not in `path`: set aside while it runs */
+    struct prefix_path path;  /* full pages of the context */
+    struct prefix_node *tail; /* the page after them, NULL without a prefix cache */
 
     uint32_t limit; /* tokens to generate at most */
     bool is_cut;    /* limit comes from the context, not from max_tokens */
@@ -66,7 +70,7 @@ struct slot {
 int slot_open(struct slot *s, const struct model *m, const struct tokenizer *tok,
               const struct job *job, const struct unit *unit, uint32_t max_pages,
               uint64_t page_bytes, struct px_err *err) PX_MUST_CHECK;
-/* Frees everything; s is SLOT_FREE. */
+/* Frees everything but path and tail, which the engine closed; s is SLOT_FREE. */
 void slot_close(struct slot *s, struct kv_pool *kv);
 
 /* What one row's logits say: all that needs the whole vocabulary. */
@@ -86,7 +90,7 @@ void slot_start(struct slot *s, struct kv_pool *kv, int64_t now_us);
 void slot_prefilled(struct slot *s, struct kv_pool *kv, const struct slot_reading *r,
                     int64_t now_us);
 /* After a decode step. */
-void slot_decoded(struct slot *s, struct kv_pool *kv, const struct slot_reading *r, int64_t now_us);
+void slot_decoded(struct slot *s, const struct slot_reading *r, int64_t now_us);
 /* After row `index` of a lane's feed, one that scores something. */
 void slot_lane_scored(struct slot *s, struct kv_pool *kv, struct lane *lane, uint32_t index,
                       const struct slot_reading *r, int64_t now_us);
