@@ -54,4 +54,8 @@ struct yaml_node *yaml_new_scalar(struct yaml_doc *d, const char *text);
 int yaml_set_path(struct yaml_doc *d, const char *path, const char *value,
                   struct px_err *err) PX_MUST_CHECK;
 
+/* Puts a map over another of the same document: maps are merged at every depth, everything else
+ * replaces what was there, and a key whose value is null is taken away. */
+void yaml_merge(struct yaml_node *into, const struct yaml_node *over);
+
 #endif

@@ -148,3 +148,30 @@ int yaml_set_path(struct yaml_doc *d, const char *path, const char *value, struc
     yaml_doc_free(&v);
     return rc;
 }
+
+static void remove_at(struct yaml_node *map, size_t i)
+{
+    memmove(&map->items[i], &map->items[i + 1], (map->n - i - 1) * sizeof *map->items);
+    memmove(&map->keys[i], &map->keys[i + 1], (map->n - i - 1) * sizeof *map->keys);
+    map->n--;
+}
+
+void yaml_merge(struct yaml_node *into, const struct yaml_node *over)
+{
+    for (size_t i = 0; i < over->n; i++) {
+        struct yaml_node *value = over->items[i];
+        size_t k = 0;
+        while (k < into->n && strcmp(into->keys[k]->text, over->keys[i]->text) != 0)
+            k++;
+        if (yaml_is_null(value)) {
+            if (k < into->n)
+                remove_at(into, k);
+        } else if (k == into->n) {
+            yaml_node_add(into, over->keys[i], value);
+        } else if (value->kind == YAML_MAP && into->items[k]->kind == YAML_MAP) {
+            yaml_merge(into->items[k], value);
+        } else {
+            into->items[k] = value;
+        }
+    }
+}

@@ -6,7 +6,7 @@
 #include <zlib.h>
 
 #include "coordinator/task/rows_csv.h"
-#include "coordinator/task/rows_find.h"
+#include "coordinator/task/text.h"
 #include "proto/file.h"
 #include "proto/json.h"
 #include "proto/mem.h"
@@ -26,7 +26,7 @@ struct rows {
     size_t n_text;
     struct span *spans;
     uint32_t n, cap;
-    bool is_csv;
+    bool is_csv, is_text;
     struct value *columns; /* CSV: texts */
     size_t n_columns;
     struct arena *arena; /* of the columns */
@@ -43,6 +43,7 @@ void rows_spec_clear(struct rows_spec *s)
     free(s->columns);
     free(s->get);
     free(s->records);
+    regex_free(&s->page);
     *s = (struct rows_spec){0};
 }
 
@@ -263,12 +264,69 @@ static int split_csv(struct rows *r, const struct rows_spec *spec, struct px_err
     return 0;
 }
 
+/* ---- texts ---- */
+
+static bool is_blank(const char *s, size_t n)
+{
+    text_strip(&s, &n);
+    return n == 0;
+}
+
+static int add_page(struct rows *r, size_t at, size_t end, uint32_t line, struct px_err *err)
+{
+    return is_blank(r->text + at, end - at) ? 0 : add_row(r, at, end - at, line, err);
+}
+
+static int split_pages(struct rows *r, const struct regex *page, struct px_err *err)
+{
+    size_t at = 0, page_at = 0;
+    uint32_t line = 1, page_line = 1;
+    if (!px_utf8_valid(r->text, r->n_text))
+        return px_fail(err, PX_EINPUT, "%s: the file is not UTF-8", r->path);
+    for (; page && at <= r->n_text; line++) {
+        const char *end = memchr(r->text + at, '\n', r->n_text - at);
+        size_t n = end ? (size_t)(end - (r->text + at)) : r->n_text - at;
+        int begins = regex_search(page, r->text + at, n, err);
+        if (begins < 0)
+            return px_wrap(err, "%s:%u: page", r->path, line);
+        if (begins && at > 0) {
+            if (add_page(r, page_at, at - 1, page_line, err) != 0)
+                return -1;
+            page_at = at;
+            page_line = line;
+        }
+        at += n + 1;
+    }
+    return add_page(r, page_at, r->n_text, page_line, err);
+}
+
+static int split_text(struct rows *r, const struct regex *page, struct px_err *err)
+{
+    r->is_text = true;
+    r->n_columns = 1;
+    r->arena = arena_new();
+    r->columns = arena_alloc(r->arena, sizeof *r->columns);
+    r->columns[0] = value_text("page", 4);
+    return split_pages(r, page, err);
+}
+
 /* ---- files ---- */
 
 static bool has_ending(const char *s, const char *ending)
 {
     size_t n = strlen(s), m = strlen(ending);
-    return n >= m && strcmp(s + n - m, ending) == 0;
+    return n > m && strcmp(s + n - m, ending) == 0;
+}
+
+const char rows_formats[] = ".jsonl, .jsonl.gz, .csv, .json, .txt, .raw";
+
+bool rows_format_known(const char *file)
+{
+    static const char *const endings[] = {".jsonl", ".jsonl.gz", ".csv", ".json", ".txt", ".raw"};
+    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++)
+        if (has_ending(file, endings[i]))
+            return true;
+    return false;
 }
 
 /* Inflates gzip (one member or several); *out is owned and has a NUL after its bytes. */
@@ -313,6 +371,8 @@ static int split(struct rows *r, const struct rows_spec *spec, const char *name,
         return split_csv(r, spec, err);
     if (has_ending(name, ".json"))
         return split_json(r, spec->records ? spec->records : "", err);
+    if (has_ending(name, ".txt") || has_ending(name, ".raw"))
+        return split_text(r, spec->page, err);
     return split_json_lines(r, err);
 }
 
@@ -369,20 +429,40 @@ struct rows *rows_parse(const struct rows_spec *spec, const char *name, char *te
     return rows_new(spec, &any, name, text, n, err);
 }
 
+int rows_report_missing(const char *what, const char *get, const struct places *p,
+                        struct px_err *err)
+{
+    struct px_buf b;
+    px_buf_init(&b, sizeof err->text);
+    px_buf_printf(&b, "%s was not found in ", what);
+    for (uint32_t i = 0; i < p->n; i++)
+        px_buf_printf(&b, "%s%s (%s)", i ? ", " : "", p->list[i].dir, p->list[i].why);
+    px_fail(err, PX_EMISSING,
+            "%s; get it: %s; then put it into one of these directories, or name yours by --data or "
+            "PROCTOR_DATA",
+            (char *)b.data, get ? get : "-");
+    px_buf_clear(&b);
+    return -1;
+}
+
 static void report_missing(const struct rows_spec *spec, const struct places *p, struct px_err *err)
 {
     struct px_buf b;
     px_buf_init(&b, sizeof err->text);
     for (uint32_t i = 0; i < spec->n_files; i++)
         px_buf_printf(&b, "%s%s", i ? " or " : "", spec->files[i].path);
-    px_buf_str(&b, " was not found in ");
-    for (uint32_t i = 0; i < p->n; i++)
-        px_buf_printf(&b, "%s%s (%s)", i ? ", " : "", p->list[i].dir, p->list[i].why);
-    px_fail(err, PX_EMISSING,
-            "%s; get it: %s; then put it into one of these directories, or name yours by --data or "
-            "PROCTOR_DATA",
-            (char *)b.data, spec->get ? spec->get : "-");
+    rows_report_missing(b.len ? (char *)b.data : "", spec->get, p, err);
     px_buf_clear(&b);
+}
+
+struct rows *rows_load_file(const struct rows_spec *spec, const char *path,
+                            const struct px_digest *hash, struct px_err *err)
+{
+    char *text = NULL;
+    size_t n;
+    if (px_read_file(path, MAX_FILE, &text, &n, err) != 0)
+        return NULL;
+    return rows_new(spec, hash, path, text, n, err);
 }
 
 struct rows *rows_load(const struct rows_spec *spec, const char *task_dir, const char *data_dir,
@@ -395,14 +475,10 @@ struct rows *rows_load(const struct rows_spec *spec, const char *task_dir, const
     places_get(data_dir, &places);
     for (; i < spec->n_files && !path; i++)
         path = places_find(&places, task_dir, spec->files[i].path);
-    if (!path) {
+    if (!path)
         report_missing(spec, &places, err);
-    } else {
-        char *text = NULL;
-        size_t n;
-        if (px_read_file(path, MAX_FILE, &text, &n, err) == 0)
-            r = rows_new(spec, &spec->files[i - 1].hash, path, text, n, err);
-    }
+    else
+        r = rows_load_file(spec, path, &spec->files[i - 1].hash, err);
     places_free(&places);
     return r;
 }
@@ -420,6 +496,11 @@ struct value rows_get(const struct rows *r, uint32_t i, struct arena *a)
     const struct span *s = &r->spans[i];
     struct value v;
     size_t n_fields, end;
+    if (r->is_text) {
+        struct value *page = arena_alloc(a, sizeof *page);
+        *page = value_text(r->text + s->at, s->n);
+        return (struct value){.kind = VALUE_MAP, .n = 1, .keys = r->columns, .items = page};
+    }
     if (!r->is_csv) {
         px_assert(value_parse_json(a, r->text + s->at, s->n, &v, NULL) == 0); /* checked at load */
         return v;
@@ -438,6 +519,12 @@ struct px_digest rows_row_digest(const struct rows *r, uint32_t i)
 struct px_digest rows_digest(const struct rows *r)
 {
     return r->digest;
+}
+
+const char *rows_text(const struct rows *r, size_t *n)
+{
+    *n = r->n_text;
+    return r->text;
 }
 
 const char *rows_path(const struct rows *r)

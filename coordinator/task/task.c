@@ -39,10 +39,13 @@ void task_free(struct task **tp)
     free(t->scorer_kind);
     free(t->scorer);
     field_clear(&t->problem);
-    rows_free(&t->rows);
-    rows_free(&t->pool);
-    fewshot_table_clear(t->shots);
+    table_free(&t->rows);
+    table_free(&t->pool);
+    for (uint32_t i = 0; i < t->n_shots; i++)
+        fewshot_table_clear(&t->shots[i]);
     free(t->shots);
+    free(t->pool_part);
+    task_report_clear(t);
     free(t->ids);
     arena_free(&t->id_texts);
     free(t);
@@ -115,16 +118,25 @@ static char *find_file(const char *name, struct px_err *err)
 
 /* ---- identity ---- */
 
-/* Keys that decide nothing: words for people, and where the rows are (the rows are hashed). */
+/* Keys that decide nothing: words for people, where the rows are (the rows are hashed), scores that
+ * are known, and rules that are not in force (those in force are merged into the other keys). */
 static bool is_outside(const char *path, const char *key)
 {
     static const char *const files[] = {"file", "files", "sha256", "get"};
-    bool is_data = strcmp(path, "data") == 0 || strcmp(path, "fewshot.data") == 0;
+    static const char *const words[] = {"about", "oracle", "compat"};
+    if (strncmp(path, "fewshot.", 8) == 0)
+        path += 8;
+    bool is_data = strcmp(path, "data") == 0 || strcmp(path, "data.each") == 0 ||
+                   strcmp(path, "data.join") == 0;
     for (size_t i = 0; is_data && i < 4; i++) {
         if (strcmp(key, files[i]) == 0)
             return true;
     }
-    return *path == '\0' && strcmp(key, "about") == 0;
+    for (size_t i = 0; *path == '\0' && i < 3; i++) {
+        if (strcmp(key, words[i]) == 0)
+            return true;
+    }
+    return false;
 }
 
 /* `path` is where the node stands, "" for the root; below three levels nothing is left out. */
@@ -148,11 +160,13 @@ static void hash_node(struct px_hash *h, const struct yaml_node *n, const char *
 static struct px_digest hash_task(const struct task *t, const struct yaml_node *root)
 {
     struct px_hash *h = px_hash_new("proctor.task");
-    struct px_digest d = rows_digest(t->rows);
+    struct px_digest d = table_digest(t->rows);
     hash_node(h, root, "");
     px_hash_digest(h, &d);
+    if (*t->compat)
+        px_hash_str(h, t->compat);
     if (t->pool) {
-        d = rows_digest(t->pool);
+        d = table_digest(t->pool);
         px_hash_digest(h, &d);
     }
     if (t->selection == FEWSHOT_RANDOM)
@@ -164,7 +178,7 @@ static struct px_digest hash_task(const struct task *t, const struct yaml_node *
 
 static int problem_id(struct task *t, uint32_t i, struct arena *a, struct px_err *err)
 {
-    struct value row = rows_get(t->rows, i, a), id = {.kind = VALUE_INT, .integer = i};
+    struct value row = table_get(t->rows, i, a), id = {.kind = VALUE_INT, .integer = i};
     struct template_row view = {.row = &row, .number = i};
     struct px_buf b;
     px_buf_init(&b, 4096);
@@ -176,7 +190,7 @@ static int problem_id(struct task *t, uint32_t i, struct arena *a, struct px_err
     if (rc == 0)
         t->ids[i] = arena_copy(t->id_texts, (char *)b.data, b.len);
     else if (err)
-        rc = px_wrap(err, "%s:%u: id", rows_path(t->rows), rows_line(t->rows, i));
+        rc = px_wrap(err, "%s:%u: id", table_path(t->rows, i), table_line(t->rows, i));
     px_buf_clear(&b);
     return rc;
 }
@@ -191,7 +205,7 @@ static uint64_t text_hash(const char *s)
 
 static int check_unique(const struct task *t, struct px_err *err)
 {
-    uint32_t n = rows_count(t->rows);
+    uint32_t n = table_count(t->rows);
     size_t cap = 16;
     int rc = 0;
     while (cap < 2 * (size_t)n)
@@ -203,8 +217,8 @@ static int check_unique(const struct task *t, struct px_err *err)
             at = (at + 1) & (cap - 1);
         if (slots[at])
             rc = px_fail(err, PX_EINPUT, "%s:%u: the id '%.100s' stands at line %u already",
-                         rows_path(t->rows), rows_line(t->rows, i), t->ids[i],
-                         rows_line(t->rows, slots[at] - 1));
+                         table_path(t->rows, i), table_line(t->rows, i), t->ids[i],
+                         table_line(t->rows, slots[at] - 1));
         slots[at] = i + 1;
     }
     free(slots);
@@ -213,7 +227,7 @@ static int check_unique(const struct task *t, struct px_err *err)
 
 static int read_ids(struct task *t, struct px_err *err)
 {
-    uint32_t n = rows_count(t->rows);
+    uint32_t n = table_count(t->rows);
     struct arena *a = arena_new();
     int rc = 0;
     t->ids = px_xcalloc(n, sizeof *t->ids);
@@ -229,10 +243,10 @@ static int read_ids(struct task *t, struct px_err *err)
 /* Renders the first problems once, so that a mistake in the file is told before a run begins. */
 static int try_problems(const struct task *t, struct px_err *err)
 {
-    uint32_t n = rows_count(t->rows);
+    uint32_t n = table_count(t->rows);
     struct px_buf b;
     px_buf_init(&b, 64u << 20);
-    int rc = n > 0 ? 0 : px_fail(err, PX_EINPUT, "%s: no rows", rows_path(t->rows));
+    int rc = n > 0 ? 0 : px_fail(err, PX_EINPUT, "%s: no rows", table_path(t->rows, 0));
     for (uint32_t i = 0; i < n && i < CHECKED_ROWS && rc == 0; i++) {
         struct task_prompt p = {0};
         /* Shots of the first problem stand for all; their rows are other problems' rows. */
@@ -248,23 +262,56 @@ static int try_problems(const struct task *t, struct px_err *err)
 
 /* ---- loading ---- */
 
-static int load_data(struct task *t, const struct task_env *env, const struct rows_spec *data,
-                     const struct rows_spec *pool, char **samples, struct px_err *err)
+/* Which part of the pool a problem's shots come from, when the pool is a family of files. */
+static int match_parts(struct task *t, struct px_err *err)
 {
-    PX_FREE char *dir = px_dirname(t->path);
-    t->rows = rows_load(data, dir, env->data_dir, err);
-    if (!t->rows)
-        return -1;
-    if (pool->n_files > 0) {
-        t->pool = rows_load(pool, dir, env->data_dir, err);
+    const char *own = table_each_name(t->rows), *pool = table_each_name(t->pool);
+    if (!pool)
+        return 0;
+    if (!own || strcmp(own, pool) != 0)
+        return px_fail(err, PX_EINPUT, "fewshot.data.each is named '%s', data.each %s%s%s", pool,
+                       own ? "'" : "", own ? own : "does not exist", own ? "'" : "");
+    t->pool_part = px_xcalloc(table_n_parts(t->rows), sizeof *t->pool_part);
+    for (uint32_t i = 0; i < table_n_parts(t->rows); i++) {
+        const char *value = table_part_value(t->rows, i);
+        uint32_t k = 0;
+        while (k < table_n_parts(t->pool) && strcmp(table_part_value(t->pool, k), value) != 0)
+            k++;
+        if (k == table_n_parts(t->pool))
+            return px_fail(err, PX_EINPUT, "fewshot.data.each has no value '%s', data.each has",
+                           value);
+        t->pool_part[i] = k;
+    }
+    return 0;
+}
+
+static int load_pool(struct task *t, const char *dir, const char *data_dir,
+                     const struct data_spec *pool, char **samples, struct px_err *err)
+{
+    if (data_spec_given(pool)) {
+        t->pool = table_load(pool, dir, data_dir, err);
+        if (!t->pool)
+            return px_wrap(err, "fewshot");
     } else if (*samples) {
         size_t n = strlen(*samples);
-        t->pool = rows_parse(pool, "fewshot.samples", *samples, n, err);
+        t->pool = table_parse("fewshot.samples", *samples, n, err);
         *samples = NULL; /* taken */
-    } else {
-        return 0;
+        if (!t->pool)
+            return -1;
     }
-    return t->pool ? 0 : -1;
+    return t->pool ? match_parts(t, err) : 0;
+}
+
+static int load_data(struct task *t, const struct task_env *env, const struct data_spec *data,
+                     const struct data_spec *pool, char **samples, struct px_err *err)
+{
+    PX_FREE char *dir = px_dirname(t->path);
+    t->rows = table_load(data, dir, env->data_dir, err);
+    if (!t->rows)
+        return -1;
+    t->n_shots = table_n_parts(t->rows);
+    t->shots = px_xcalloc(t->n_shots, sizeof *t->shots);
+    return load_pool(t, dir, env->data_dir, pool, samples, err);
 }
 
 /* Puts as many findings as fit into err, one per line. */
@@ -283,7 +330,7 @@ static int fail_findings(struct findings *f, struct px_err *err)
 static int load(struct task *t, const struct yaml_node *root, const struct task_env *env,
                 struct findings *f, struct px_err *err)
 {
-    struct rows_spec data, pool;
+    struct data_spec data, pool;
     char *samples = NULL;
     task_read(t, root, f, &data, &pool, &samples);
     int rc = f->n > 0 ? fail_findings(f, err) : 0;
@@ -291,14 +338,45 @@ static int load(struct task *t, const struct yaml_node *root, const struct task_
         t->fewshot_seed = env->seed;
     if (rc == 0 && (rc = load_data(t, env, &data, &pool, &samples, err)) != 0)
         px_wrap(err, "task %s", t->name);
-    rows_spec_clear(&data);
-    rows_spec_clear(&pool);
+    data_spec_clear(&data);
+    data_spec_clear(&pool);
     free(samples);
-    if (rc == 0 && read_ids(t, err) == 0 && try_problems(t, err) == 0) {
+    if (rc == 0 && read_ids(t, err) == 0 && task_label_problems(t, err) == 0 &&
+        try_problems(t, err) == 0) {
         t->digest = hash_task(t, root);
         return 0;
     }
     return rc == 0 ? px_wrap(err, "task %s", t->name) : -1;
+}
+
+/* Puts the rules of env->compat over the file's keys. */
+static int apply_compat(struct task *t, struct yaml_doc *d, const struct task_env *env,
+                        struct findings *f, struct px_err *err)
+{
+    struct yaml_node *root = yaml_root(d);
+    struct task_map top = {.node = root, .path = "", .f = f};
+    t->compat = "";
+    if (root->kind != YAML_MAP)
+        return 0; /* said when it is read */
+    struct task_map compat = task_map_map(&top, "compat", "compat.", false);
+    task_map_check(&compat, task_keys_compat);
+    struct task_map rules = task_map_map(&compat, "lm-eval", "compat.lm-eval.", false);
+    task_map_check(&rules, task_keys_top);
+    for (size_t i = 0; rules.node && i < 2; i++) {
+        const char *const never[] = {"task", "compat"};
+        if (yaml_get(rules.node, never[i]))
+            task_map_finding(&rules, never[i], "cannot be changed by a compat rule");
+    }
+    if (!env->compat || !*env->compat)
+        return 0;
+    if (strcmp(env->compat, task_keys_compat[0]) != 0)
+        return px_fail(err, PX_EINPUT, "compat '%.40s' is unknown; allowed: lm-eval", env->compat);
+    if (!rules.node)
+        return px_fail(err, PX_EINPUT, "%s: no compat %s rule: the file has no `compat.%s`",
+                       t->path, env->compat, env->compat);
+    t->compat = task_keys_compat[0];
+    yaml_merge(root, rules.node);
+    return 0;
 }
 
 struct task *task_load(const char *name_or_path, const struct task_env *env, struct px_err *err)
@@ -310,12 +388,11 @@ struct task *task_load(const char *name_or_path, const struct task_env *env, str
         return NULL;
     struct task *t = px_xcalloc(1, sizeof *t);
     t->path = path;
-    t->shots = px_xcalloc(1, sizeof *t->shots);
     struct findings f = {.file = path};
     struct yaml_doc *d = NULL;
     if (px_read_file(path, MAX_TASK_FILE, &text, &len, err) == 0)
         d = yaml_parse_findings(text, len, path, &f, err);
-    if (!d || load(t, yaml_root(d), env, &f, err) != 0)
+    if (!d || apply_compat(t, d, env, &f, err) != 0 || load(t, yaml_root(d), env, &f, err) != 0)
         task_free(&t);
     yaml_doc_free(&d);
     findings_clear(&f);
@@ -337,6 +414,54 @@ enum task_request task_request(const struct task *t)
 const char *task_headline(const struct task *t)
 {
     return t->headline;
+}
+
+const char *task_compat(const struct task *t)
+{
+    return t->compat;
+}
+
+bool task_lower_is_better(const struct task *t)
+{
+    return t->lower_is_better;
+}
+
+const char *task_aggregates_json(const struct task *t)
+{
+    return t->aggregates_json;
+}
+
+const char *task_oracle_json(const struct task *t)
+{
+    return t->oracle_json;
+}
+
+const char *task_subsets_json(const struct task *t)
+{
+    return t->subsets_json;
+}
+
+uint32_t task_n_subsets(const struct task *t)
+{
+    return t->n_subsets;
+}
+
+const char *task_subset_name(const struct task *t, uint32_t subset)
+{
+    px_assert(subset < t->n_subsets);
+    return t->subsets[subset].name;
+}
+
+const char *task_subset_group(const struct task *t, uint32_t subset)
+{
+    px_assert(subset < t->n_subsets);
+    return t->subsets[subset].group ? t->groups[t->subsets[subset].group - 1] : "";
+}
+
+uint32_t task_subset(const struct task *t, uint32_t i)
+{
+    px_assert(i < table_count(t->rows));
+    return t->subset_of[i];
 }
 
 const char *task_scorer_kind(const struct task *t)
@@ -382,16 +507,16 @@ struct px_digest task_digest(const struct task *t)
 
 uint32_t task_n_problems(const struct task *t)
 {
-    return rows_count(t->rows);
+    return table_count(t->rows);
 }
 
 const char *task_problem_id(const struct task *t, uint32_t i)
 {
-    px_assert(i < rows_count(t->rows));
+    px_assert(i < table_count(t->rows));
     return t->ids[i];
 }
 
 struct px_digest task_problem_digest(const struct task *t, uint32_t i)
 {
-    return rows_row_digest(t->rows, i);
+    return table_row_digest(t->rows, i);
 }

@@ -20,6 +20,7 @@ struct task;
 struct task_env {
     const char *data_dir; /* --data, or NULL; then PROCTOR_DATA, the cache's data/, recipes/data */
     uint64_t seed;        /* the recipe's: few-shot draws are keyed by (seed, problem) */
+    const char *compat;   /* NULL or "": the file as it is; "lm-eval": with its rules for that */
 };
 
 enum task_request { TASK_GENERATE = 1, TASK_CHOICE };
@@ -30,8 +31,15 @@ struct task *task_load(const char *name_or_path, const struct task_env *env, str
 void task_free(struct task **t);
 
 const char *task_name(const struct task *t);
+const char *task_compat(const struct task *t); /* "" or "lm-eval" */
 enum task_request task_request(const struct task *t);
 const char *task_headline(const struct task *t); /* metric shown first */
+bool task_lower_is_better(const struct task *t); /* of the headline */
+/* Metrics made of sums over the problems: JSON list of {"metric", "kind", "of", "over"}, see
+ * `aggregate` in docs/tasks.md; "[]" when there are none. */
+const char *task_aggregates_json(const struct task *t);
+/* Scores that are known: {"reference": {metric: value}, "empty": ..., "first": ...}. */
+const char *task_oracle_json(const struct task *t);
 const char *task_scorer_kind(const struct task *t);
 const char *task_scorer(const struct task *t); /* JSON object, borrowed: struct job's scorer */
 double task_chance(const struct task *t);      /* 0 when unknown */
@@ -45,6 +53,12 @@ struct px_digest task_digest(const struct task *t);
 uint32_t task_n_problems(const struct task *t);
 const char *task_problem_id(const struct task *t, uint32_t i);
 struct px_digest task_problem_digest(const struct task *t, uint32_t i); /* of its row */
+/* Subsets: labels that problems share, in the order in which they first appear. */
+uint32_t task_n_subsets(const struct task *t); /* 0: the task has none */
+const char *task_subset_name(const struct task *t, uint32_t subset);
+const char *task_subset_group(const struct task *t, uint32_t subset); /* "" when in no group */
+uint32_t task_subset(const struct task *t, uint32_t i); /* of a problem; 0 when there are none */
+const char *task_subsets_json(const struct task *t);    /* [{"name", "group"}], "[]" for none */
 /* JSON object for struct unit's problem_json: the scorer's fields, rendered. Appended to out. */
 int task_problem_json(const struct task *t, uint32_t i, struct px_buf *out,
                       struct px_err *err) PX_MUST_CHECK;

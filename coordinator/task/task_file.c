@@ -7,87 +7,6 @@
 #include "coordinator/task/task_inner.h"
 #include "proto/mem.h"
 
-/* ---- data ---- */
-
-static void read_hash(const struct task_map *m, struct px_digest *out)
-{
-    PX_FREE char *hex = task_map_text(m, "sha256", false);
-    if (hex && px_digest_parse(hex, out, NULL) != 0)
-        task_map_finding(m, "sha256", "is not a SHA-256 of 64 hexadecimal digits");
-}
-
-static bool has_known_ending(const char *file)
-{
-    static const char *const endings[] = {".jsonl", ".jsonl.gz", ".csv", ".json"};
-    size_t n = strlen(file);
-    for (size_t i = 0; i < 4; i++) {
-        size_t k = strlen(endings[i]);
-        if (n > k && strcmp(file + n - k, endings[i]) == 0)
-            return true;
-    }
-    return false;
-}
-
-static void read_file(const struct task_map *m, struct rows_spec *out)
-{
-    char *file = task_map_text(m, "file", true);
-    if (!file)
-        return;
-    if (!has_known_ending(file))
-        task_map_finding(m, "file", "unknown format; allowed: .jsonl, .jsonl.gz, .csv, .json");
-    out->files = px_xrealloc(out->files, (out->n_files + 1) * sizeof *out->files);
-    struct rows_file *rf = &out->files[out->n_files++];
-    *rf = (struct rows_file){.path = file};
-    read_hash(m, &rf->hash);
-}
-
-static void read_files(const struct task_map *m, const struct yaml_node *list,
-                       struct rows_spec *out)
-{
-    if (list->kind != YAML_LIST || list->n == 0) {
-        task_map_finding(m, "files", "is not a list of maps {file, sha256}");
-        return;
-    }
-    for (size_t i = 0; i < list->n; i++) {
-        struct task_map one = {.node = list->items[i], .path = m->path, .f = m->f};
-        if (one.node->kind != YAML_MAP) {
-            task_map_finding(m, "files", "is not a list of maps {file, sha256}");
-            continue;
-        }
-        task_map_check(&one, task_keys_file);
-        read_file(&one, out);
-    }
-}
-
-static void read_data(const struct task_map *m, struct rows_spec *out)
-{
-    *out = (struct rows_spec){.n_rows = -1};
-    if (!m->node)
-        return;
-    const struct yaml_node *files = yaml_get(m->node, "files");
-    task_map_check(m, task_keys_data);
-    out->n_rows = task_map_int(m, "rows", 0, 50000000, -1);
-    out->get = task_map_text(m, "get", true);
-    out->columns = task_map_texts(m, "columns", &out->n_columns);
-    out->records = task_map_text(m, "records", false);
-    if (files && (yaml_get(m->node, "file") || yaml_get(m->node, "sha256")))
-        task_map_finding(m, "files", "contradiction: `file` and `sha256` go inside of it");
-    else if (files)
-        read_files(m, files, out);
-    else
-        read_file(m, out);
-    bool csv = out->n_files > 0, json = out->n_files > 0;
-    for (uint32_t i = 0; i < out->n_files; i++) {
-        size_t n = strlen(out->files[i].path);
-        csv = csv && n > 4 && strcmp(out->files[i].path + n - 4, ".csv") == 0;
-        json = json && n > 5 && strcmp(out->files[i].path + n - 5, ".json") == 0;
-    }
-    if (out->columns && !csv)
-        task_map_finding(m, "columns", "cannot act: it acts on .csv files");
-    if (out->records && !json)
-        task_map_finding(m, "records", "cannot act: it acts on .json files");
-}
-
 /* ---- few-shot ---- */
 
 static char *samples_text(const struct task_map *m, const struct yaml_node *list)
@@ -109,7 +28,7 @@ static char *samples_text(const struct task_map *m, const struct yaml_node *list
     return px_buf_steal(&b, NULL);
 }
 
-static void read_fewshot(struct task *t, const struct task_map *m, struct rows_spec *pool,
+static void read_fewshot(struct task *t, const struct task_map *m, struct data_spec *pool,
                          char **samples)
 {
     static const char *const selections[] = {"random", "first", "lm-eval", NULL};
@@ -131,7 +50,7 @@ static void read_fewshot(struct task *t, const struct task_map *m, struct rows_s
             task_map_finding(m, "samples", "contradiction: `data` is given too");
         else if (list)
             *samples = samples_text(m, list);
-        read_data(&data, pool);
+        task_read_data(&data, pool);
     }
     if (!t->shot_delimiter)
         t->shot_delimiter = px_xstrdup("\n\n");
@@ -214,11 +133,12 @@ static void read_prompts(struct task *t, const struct task_map *m)
 }
 
 void task_read(struct task *t, const struct yaml_node *root, struct findings *f,
-               struct rows_spec *data, struct rows_spec *pool, char **samples)
+               struct data_spec *data, struct data_spec *pool, char **samples)
 {
     static const char *const requests[] = {"generate", "choice", NULL};
     struct task_map m = {.node = root, .path = "", .f = f};
-    *data = *pool = (struct rows_spec){.n_rows = -1};
+    data_spec_init(data);
+    data_spec_init(pool);
     *samples = NULL;
     if (root->kind != YAML_MAP) {
         findings_add(f, root, "", "a task is a map");
@@ -229,7 +149,7 @@ void task_read(struct task *t, const struct yaml_node *root, struct findings *f,
     read_name(t, &m);
     PX_FREE char *about = task_map_text(&m, "about", false); /* for people; checked, not kept */
     struct task_map data_map = task_map_map(&m, "data", "data.", true);
-    read_data(&data_map, data);
+    task_read_data(&data_map, data);
     t->request = task_map_enum(&m, "request", requests, 0) == 0 ? TASK_GENERATE : TASK_CHOICE;
     read_prompts(t, &m);
     check_request_keys(t, &m);
@@ -242,13 +162,11 @@ void task_read(struct task *t, const struct yaml_node *root, struct findings *f,
         t->max_tokens = (uint32_t)task_map_int(&m, "max_tokens", 1, 1048576, 256);
         t->stops = task_map_texts(&m, "stop", &t->n_stops);
     }
-    t->headline = task_map_text(&m, "headline", true);
-    if (t->headline && !*t->headline)
-        task_map_finding(&m, "headline", "is not the name of a metric");
     t->chance = read_chance(&m);
     struct task_map fewshot = task_map_map(&m, "fewshot", "fewshot.", false);
     read_fewshot(t, &fewshot, pool, samples);
     struct task_map scorer = task_map_map(&m, "scorer", "scorer.", true);
     if (scorer.node)
         task_read_scorer(t, scorer.node, f);
+    task_read_report(t, &m);
 }

@@ -4,9 +4,8 @@
 
 #include "coordinator/recipe/findings.h"
 #include "coordinator/task/fewshot.h"
-#include "coordinator/task/rows.h"
+#include "coordinator/task/table.h"
 #include "coordinator/task/task.h"
-#include "coordinator/task/template.h"
 
 /* A field of `scorer.problem`: a template at any depth of lists and maps. */
 struct field {
@@ -18,9 +17,30 @@ struct field {
     uint32_t n;
 };
 
+/* A metric made of sums over all problems. */
+enum aggregate_kind {
+    AGGREGATE_RATIO,
+    AGGREGATE_EXP_NEG_RATIO,
+    AGGREGATE_BITS_RATIO,
+    AGGREGATE_EXP_NEG_MEAN
+};
+
+struct aggregate {
+    char *metric;
+    enum aggregate_kind kind;
+    char *of, *over; /* metrics of the scorer; exp_neg_mean has no `over` */
+};
+
+/* A label that problems have in common, and the group that it belongs to. */
+struct subset {
+    char *name;
+    uint32_t group; /* index + 1; 0: none */
+};
+
 struct task {
     char *name;
     char *path;
+    const char *compat; /* "" or "lm-eval" */
     enum task_request request;
     char *headline;
     double chance;
@@ -40,22 +60,51 @@ struct task {
     uint64_t fewshot_seed;
     struct text_template *shot_prompt, *shot_target;
     char *shot_delimiter;
-    struct rows *pool; /* NULL: the task's own rows */
-    struct fewshot_table *shots;
+    struct table *pool;  /* NULL: the task's own rows */
+    uint32_t *pool_part; /* part of the pool of each part of the rows, when the pool is a family */
+    struct fewshot_table *shots; /* one per part of the rows */
+    uint32_t n_shots;
 
     char *scorer_kind, *scorer;
     struct field problem; /* FIELD_MAP */
-    struct rows *rows;
+    struct aggregate *aggregates;
+    uint32_t n_aggregates;
+    bool lower_is_better;
+    char *aggregates_json, *oracle_json, *subsets_json;
+    struct table *rows;
     char **ids;
     struct arena *id_texts;
+
+    struct text_template *subset;
+    char **groups; /* names */
+    uint32_t n_groups;
+    struct group_member {
+        char *subset;
+        uint32_t group;        /* index in groups */
+        uint32_t line, column; /* in the task file */
+    } * members;
+    uint32_t n_members;
+    struct subset *subsets; /* in the order in which problems name them */
+    uint32_t n_subsets;
+    uint32_t *subset_of; /* of each problem */
     struct px_digest digest;
 };
+
+struct task_map;
 
 /* Everything but data and ids; findings are added to f. The files that it names are in the specs,
  * which are the caller's to clear; *samples is JSON lines made of `fewshot.samples`, owned, or
  * NULL. */
 void task_read(struct task *t, const struct yaml_node *root, struct findings *f,
-               struct rows_spec *data, struct rows_spec *pool, char **samples);
+               struct data_spec *data, struct data_spec *pool, char **samples);
+/* `data` and `fewshot.data` (m->path ends with its point); *out is the caller's to clear. */
+void task_read_data(const struct task_map *m, struct data_spec *out);
+/* `subset`, `groups`, `aggregate`, `lower_is_better`, `oracle`; the scorer is read before. */
+void task_read_report(struct task *t, const struct task_map *m);
+bool task_has_aggregate(const struct task *t, const char *metric);
+/* Labels every problem. The task's rows are loaded. */
+int task_label_problems(struct task *t, struct px_err *err) PX_MUST_CHECK;
+void task_report_clear(struct task *t);
 
 /* `scorer`: sets scorer_kind, scorer and problem. */
 void task_read_scorer(struct task *t, const struct yaml_node *map, struct findings *f);
@@ -79,10 +128,17 @@ struct task_map {
     struct findings *f;
 };
 
-extern const char *const task_keys_top[],
-    *const task_keys_data[], *const task_keys_file[], *const task_keys_fewshot[],
-                                                          *const task_keys_scorer[],
-                                                              *const task_keys_limits[];
+extern const char *const task_keys_top[];
+extern const char *const task_keys_data[];
+extern const char *const task_keys_file[];
+extern const char *const task_keys_each[];
+extern const char *const task_keys_join[];
+extern const char *const task_keys_fewshot[];
+extern const char *const task_keys_aggregate[];
+extern const char *const task_keys_oracle[];
+extern const char *const task_keys_scorer[];
+extern const char *const task_keys_limits[];
+extern const char *const task_keys_compat[];
 
 /* Adds a finding for every key that is not in the NULL-terminated list. */
 void task_map_check(const struct task_map *m, const char *const *names);

@@ -28,11 +28,23 @@ const char *const task_keys_top[] = {"task",
                                      "max_tokens",
                                      "scorer",
                                      "headline",
+                                     "lower_is_better",
+                                     "aggregate",
+                                     "subset",
+                                     "groups",
                                      "chance",
+                                     "oracle",
                                      "reference",
+                                     "compat",
                                      NULL};
-const char *const task_keys_data[] = {"file", "sha256",  "files",   "rows",
-                                      "get",  "columns", "records", NULL};
+const char *const task_keys_data[] = {"file",    "sha256",  "files", "each",  "rows", "get",
+                                      "columns", "records", "page",  "where", "join", NULL};
+const char *const task_keys_each[] = {"name", "values", "file", "sha256", NULL};
+const char *const task_keys_join[] = {"file",    "sha256",  "files", "rows", "get",
+                                      "columns", "records", "on",    NULL};
+const char *const task_keys_aggregate[] = {"metric", "kind", "of", "over", NULL};
+const char *const task_keys_oracle[] = {"reference", "empty", "first", NULL};
+const char *const task_keys_compat[] = {"lm-eval", NULL};
 const char *const task_keys_file[] = {"file", "sha256", NULL};
 const char *const task_keys_fewshot[] = {"n",       "target",    "prompt", "delimiter", "data",
                                          "samples", "selection", "seed",   NULL};

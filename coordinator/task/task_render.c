@@ -14,15 +14,15 @@
 
 /* One row to render: of the task or of the pool. */
 struct source {
-    const struct rows *rows;
+    const struct table *rows;
     uint32_t index;
     struct value row;
     struct template_row view;
 };
 
-static void open_source(struct source *s, const struct rows *rows, uint32_t index, struct arena *a)
+static void open_source(struct source *s, const struct table *rows, uint32_t index, struct arena *a)
 {
-    *s = (struct source){.rows = rows, .index = index, .row = rows_get(rows, index, a)};
+    *s = (struct source){.rows = rows, .index = index, .row = table_get(rows, index, a)};
     s->view = (struct template_row){.row = &s->row, .number = index};
 }
 
@@ -30,8 +30,8 @@ static void open_source(struct source *s, const struct rows *rows, uint32_t inde
 static int wrap(struct px_err *err, const char *key, const struct source *s,
                 const struct px_err *inner)
 {
-    return px_fail(err, inner->code, "%s: %s (%s:%u)", key, inner->text, rows_path(s->rows),
-                   rows_line(s->rows, s->index));
+    return px_fail(err, inner->code, "%s: %s (%s:%u)", key, inner->text,
+                   table_path(s->rows, s->index), table_line(s->rows, s->index));
 }
 
 /* A text without NUL characters; owned. NULL template: "". */
@@ -123,35 +123,70 @@ static void clear_shots(struct shot *shots, uint32_t n)
     free(shots);
 }
 
-static struct fewshot_draw draw_of(const struct task *t)
+/* The draw of a part's problems: a family of files draws per file, as if each were a task. `first`
+ * is where the rows to draw from begin in the pool. */
+static struct fewshot_draw draw_of(const struct task *t, uint32_t part, uint32_t *first)
 {
-    return (struct fewshot_draw){.selection = t->selection,
-                                 .seed = t->fewshot_seed,
-                                 .task = t->name,
-                                 .n_pool = rows_count(t->pool ? t->pool : t->rows),
-                                 .n_problems = rows_count(t->rows),
-                                 .own_rows = !t->pool};
+    const struct table *pool = t->pool ? t->pool : t->rows;
+    struct fewshot_draw d = {.selection = t->selection,
+                             .seed = t->fewshot_seed,
+                             .task = t->name,
+                             .n_pool = table_count(pool),
+                             .own_rows = !t->pool};
+    d.n_problems = table_part_first(t->rows, part + 1) - table_part_first(t->rows, part);
+    *first = 0;
+    if (table_each_name(pool)) {
+        uint32_t from = t->pool ? t->pool_part[part] : part;
+        *first = table_part_first(pool, from);
+        d.n_pool = table_part_first(pool, from + 1) - *first;
+    }
+    return d;
+}
+
+static int check_part(const struct task *t, uint32_t part, uint32_t n, struct px_err *err)
+{
+    uint32_t first;
+    struct fewshot_draw d = draw_of(t, part, &first);
+    const char *value = table_part_value(t->rows, part);
+    if (d.n_problems == 0 || fewshot_check(&d, n, err) == 0)
+        return 0;
+    return value ? px_wrap(err, "%s %s", table_each_name(t->rows), value) : -1;
 }
 
 int task_check_fewshot(const struct task *t, int32_t fewshot, struct px_err *err)
 {
-    struct fewshot_draw d = draw_of(t);
     uint32_t n = (uint32_t)(fewshot < 0 ? t->fewshot : fewshot);
     if (n > 0 && !t->has_fewshot && t->request == TASK_GENERATE)
         return px_fail(err, PX_EINPUT,
                        "%u shots are asked for, but the task file does not say how to make them "
                        "(fewshot)",
                        n);
-    return fewshot_check(&d, n, err);
+    for (uint32_t part = 0; part < table_n_parts(t->rows); part++)
+        if (check_part(t, part, n, err) != 0)
+            return -1;
+    return 0;
+}
+
+static int pick_shots(const struct task *t, uint32_t i, uint32_t n, uint32_t *rows,
+                      struct px_err *err)
+{
+    uint32_t first, part = table_part_of(t->rows, i);
+    struct fewshot_draw d = draw_of(t, part, &first);
+    if (n > 0 && !t->has_fewshot && t->request == TASK_GENERATE)
+        return task_check_fewshot(t, (int32_t)n, err);
+    if (fewshot_pick(&d, &t->shots[part], i - table_part_first(t->rows, part), t->ids[i], n, rows,
+                     err) != 0)
+        return -1;
+    for (uint32_t k = 0; k < n; k++)
+        rows[k] += first;
+    return 0;
 }
 
 static int make_shots(const struct task *t, uint32_t i, uint32_t n, bool chat, struct arena *a,
                       struct shot **out, struct px_err *err)
 {
     uint32_t rows[FEWSHOT_MAX];
-    struct fewshot_draw d = draw_of(t);
-    if (task_check_fewshot(t, (int32_t)n, err) != 0 ||
-        fewshot_pick(&d, t->shots, i, t->ids[i], n, rows, err) != 0)
+    if (pick_shots(t, i, n, rows, err) != 0)
         return -1;
     struct shot *shots = px_xcalloc(n, sizeof *shots);
     for (uint32_t k = 0; k < n; k++) {

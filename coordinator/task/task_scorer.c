@@ -81,20 +81,6 @@ static void write_limits(const struct task_map *m, struct px_buf *out)
     px_buf_char(out, '}');
 }
 
-static void check_headline(const struct task *t, const struct task_map *m,
-                           const struct scorer_kind *kind)
-{
-    struct px_buf b;
-    if (!t->headline || !kind->metrics[0] || scorer_kind_emits(kind, t->headline))
-        return;
-    px_buf_init(&b, 1024);
-    px_buf_printf(&b, "headline '%.60s' is not a metric of this scorer; allowed: ", t->headline);
-    for (uint32_t i = 0; kind->metrics[i]; i++)
-        px_buf_printf(&b, "%s%s", i ? ", " : "", kind->metrics[i]);
-    task_map_finding(m, "kind", (char *)b.data);
-    px_buf_clear(&b);
-}
-
 static void check_kind(const struct task *t, const struct task_map *m,
                        const struct scorer_kind *kind)
 {
@@ -104,7 +90,6 @@ static void check_kind(const struct task *t, const struct task_map *m,
                          wants_choices
                              ? "contradiction: this scorer goes with `request: choice`"
                              : "contradiction: this scorer goes with `request: generate`");
-    check_headline(t, m, kind);
 }
 
 static void read_problem(struct task *t, const struct task_map *m, const struct scorer_kind *kind)

@@ -18,7 +18,14 @@ static const char *const texts[] = {
     "task: c\ndata:\n  files: [{file: a.csv}, {file: b.csv}]\n  get: here\n  columns: [q, a]\n"
     "request: choice\nprompt: x\nchoices: ['{{ q }}', b]\ngold: '{{ 0 }}'\nchance: 0.5\n"
     "scorer: {kind: choice}\nheadline: acc\ntarget_delimiter: ''\n"
-    "fewshot: {n: 1, data: {file: d.json, records: a.b, get: there}}\n"};
+    "fewshot: {n: 1, data: {file: d.json, records: a.b, get: there}}\n",
+    "task: e\ndata: {each: {name: s, values: [a, b], file: '{{ s }}.csv'}, get: here, where: '{{ q "
+    "> "
+    "1 }}', columns: [q, s2], join: {file: j.jsonl, get: here, on: q}}\nprompt: x\n"
+    "scorer: {kind: numeric, problem: {answer: x}}\nheadline: m\nlower_is_better: true\n"
+    "aggregate: [{metric: m, kind: ratio, of: exact_match, over: exact_match}]\n"
+    "subset: '{{ s }}'\ngroups: {g: [a, b]}\noracle: {reference: {m: 1}, empty: {m: 0}}\n"
+    "compat: {lm-eval: {stop: [x]}}\n"};
 
 size_t fuzz_seed(unsigned i, uint8_t *out, size_t cap)
 {
@@ -35,17 +42,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct yaml_doc *d = yaml_parse_findings((const char *)data, size, "f", &f, &err);
     if (d) {
         struct task *t = px_xcalloc(1, sizeof *t);
-        struct rows_spec rows, pool;
+        struct data_spec rows, pool;
         char *samples;
-        t->shots = px_xcalloc(1, sizeof *t->shots);
+        t->compat = "";
         task_read(t, yaml_root(d), &f, &rows, &pool, &samples);
         if (f.n == 0) {
-            px_assert(*t->name && t->prompt && t->headline && t->scorer && rows.n_files > 0);
+            px_assert(*t->name && t->prompt && t->headline && t->scorer && data_spec_given(&rows));
             px_assert(t->request != TASK_CHOICE || (t->gold && t->n_choices > 0));
             px_assert(t->fewshot == 0 || t->shot_target || t->request == TASK_CHOICE);
         }
-        rows_spec_clear(&rows);
-        rows_spec_clear(&pool);
+        data_spec_clear(&rows);
+        data_spec_clear(&pool);
         free(samples);
         task_free(&t);
     }

@@ -12,101 +12,9 @@
 #include <unistd.h>
 
 #include "coordinator/recipe/findings.h"
-#include "coordinator/task/task.h"
 #include "coordinator/task/task_inner.h"
-#include "proto/file.h"
 #include "proto/json.h"
-#include "proto/mem.h"
-
-static char dir[] = "/tmp/proctor-task-XXXXXX";
-static char task_path[64];
-static const struct task_env env = {.seed = 1234};
-
-static void put(const char *name, const char *text)
-{
-    PX_FREE char *path = px_path_join(dir, name);
-    assert_int_equal(px_write_file(path, text, strlen(text), NULL), 0);
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    assert_non_null(mkdtemp(dir));
-    snprintf(task_path, sizeof task_path, "%s/t.yaml", dir);
-    setenv("PROCTOR_HOME", ".", 1); /* tests run in the root of the repository */
-    put("d.jsonl",
-        "{\"id\": \"p0\", \"q\": \"2+2\", \"a\": \"4\", \"c\": [\"4\", \"5\"], \"g\": 0}\n"
-        "{\"id\": \"p1\", \"q\": \"1+1\", \"a\": \"2\", \"c\": [\"3\", \"2\"], \"g\": 1}\n"
-        "{\"id\": \"p2\", \"q\": \"0+1\", \"a\": \"1\", \"c\": [\"1\", \"9\"], \"g\": 0}\n");
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    PX_FREE char *sweep = px_xasprintf("rm -r '%s'", dir);
-    return system(sweep);
-}
-
-#define DATA "task: t\ndata: {file: ./d.jsonl, get: here}\n"
-#define GENERATE                                                                                   \
-    DATA "id: '{{ id }}'\nprompt: 'Q: {{ q }}\n\n  A:'\nheadline: exact_match\n"                   \
-         "scorer: {kind: numeric, problem: {answer: '{{ a }}'}}\n"
-#define CHOICE                                                                                     \
-    DATA "request: choice\nprompt: 'Q: {{ q }}'\nchoices: '{{ c }}'\ngold: '{{ g }}'\n"            \
-         "headline: acc\nscorer: {kind: choice}\n"
-
-static struct task *good(const char *text)
-{
-    struct px_err err;
-    put("t.yaml", text);
-    struct task *t = task_load(task_path, &env, &err);
-    if (!t)
-        fail_msg("%s", err.text);
-    return t;
-}
-
-/* The message must hold each of the parts; ":L:C: ..." is a finding at that place. */
-static void bad(const char *text, const char *const *parts)
-{
-    struct px_err err = {0};
-    put("t.yaml", text);
-    struct task *t = task_load(task_path, &env, &err);
-    assert_null(t);
-    for (; *parts; parts++) {
-        if (!strstr(err.text, *parts))
-            fail_msg("got: %s\nnot: %s", err.text, *parts);
-    }
-}
-
-#define BAD(text, ...)                                                                             \
-    do {                                                                                           \
-        static const char *const parts[] = {__VA_ARGS__, NULL};                                    \
-        bad(text, parts);                                                                          \
-    } while (0)
-
-static void assert_prompt(const struct task *t, uint32_t i, int32_t fewshot, const char *want)
-{
-    struct px_err err;
-    struct task_prompt p;
-    if (task_render(t, i, fewshot, false, &p, &err) != 0)
-        fail_msg("%s", err.text);
-    assert_string_equal(p.prompt, want);
-    assert_string_equal(p.prefix, "");
-    assert_int_equal(p.n_messages, 0);
-    task_prompt_clear(&p);
-}
-
-static void assert_problem(const struct task *t, uint32_t i, const char *want)
-{
-    struct px_err err;
-    struct px_buf b;
-    px_buf_init(&b, 1u << 20);
-    if (task_problem_json(t, i, &b, &err) != 0)
-        fail_msg("%s", err.text);
-    assert_string_equal((char *)b.data, want);
-    px_buf_clear(&b);
-}
+#include "tests/unit/coordinator/task_fixture.h"
 
 static void a_generate_task_has_its_defaults(void **state)
 {
@@ -228,7 +136,7 @@ static void scorers_fields_keep_their_types(void **state)
 static void mistakes_in_a_task_file_are_told_at_once(void **state)
 {
     (void)state;
-    BAD("task: 'a b'\ndata: {file: d.txt, gte: x, rows: -1}\npromt: x\nmax_tokens: 0\n"
+    BAD("task: 'a b'\ndata: {file: d.xls, gte: x, rows: -1}\npromt: x\nmax_tokens: 0\n"
         "scorer: {kind: numric, limits: {cpu_s: 1}}\nchance: 2\nchat: maybe\n",
         ":1:7: task: is not a name", ":2:14: data.file: unknown format; allowed: .jsonl",
         ":2:21: data.gte: unknown key; allowed: file, ", "did you mean 'get'",
@@ -244,7 +152,7 @@ static void mistakes_in_a_task_file_are_told_at_once(void **state)
     BAD(CHOICE "stop: [a]\nmax_tokens: 3\nreference: x\n", "stop: cannot act: it acts on",
         "max_tokens: cannot act", "reference: cannot act");
     BAD(DATA "prompt: x\nheadline: acc\nscorer: {kind: numeric, style: function, problem: {}}\n",
-        ":5:16: scorer.kind: headline 'acc' is not a metric of this scorer; allowed: exact_match",
+        ":4:11: headline: 'acc' is not a metric of this scorer; allowed: exact_match",
         ":5:32: scorer.style: cannot act", "scorer.problem.answer: missing");
     BAD(DATA "prompt: x\nheadline: acc\nscorer: {kind: choice}\n", "scorer.kind: contradiction");
     BAD(GENERATE "stop: x\n", ":9:7: stop: is not a list of texts");
@@ -351,41 +259,6 @@ static void the_shipped_sets_load(void **state)
     }
 }
 
-/* The benchmark data, or NULL after saying so. */
-static char *reference_data(void)
-{
-    const char *ref = getenv("PROCTOR_REFERENCE");
-    char *data = px_path_join(ref ? ref : "../shared", "data");
-    if (px_exists(data))
-        return data;
-    printf("SKIP test_task: no reference data in %s (set PROCTOR_REFERENCE)\n", data);
-    free(data);
-    return NULL;
-}
-
-static void assert_prompt_hash(const struct task *t, uint32_t i, size_t n, const char *want)
-{
-    struct px_err err;
-    struct task_prompt p;
-    char hex[PX_HEX_SIZE];
-    assert_int_equal(task_render(t, i, -1, false, &p, &err), 0);
-    assert_int_equal(strlen(p.prompt), n);
-    struct px_digest d = px_sha256(p.prompt, n);
-    px_digest_hex(&d, hex);
-    assert_string_equal(hex, want);
-    task_prompt_clear(&p);
-}
-
-static struct task *load_real(const char *name, const char *data)
-{
-    struct px_err err;
-    struct task_env e = {.data_dir = data, .seed = 1};
-    struct task *t = task_load(name, &e, &err);
-    if (!t)
-        fail_msg("%s", err.text);
-    return t;
-}
-
 static void gsm8k_prompts_are_lm_evals(void **state)
 {
     (void)state;
@@ -474,8 +347,12 @@ static void every_key_is_documented(void **state)
     assert_documented(doc, task_keys_data);
     assert_documented(doc, task_keys_fewshot);
     assert_documented(doc, task_keys_scorer);
-    for (const char *const *k = task_keys_limits; *k; k++)
-        assert_non_null(strstr(doc, *k));
+    static const char *const *const in_words[] = {task_keys_limits, task_keys_each,
+                                                  task_keys_join,   task_keys_aggregate,
+                                                  task_keys_oracle, task_keys_compat};
+    for (size_t i = 0; i < sizeof in_words / sizeof in_words[0]; i++)
+        for (const char *const *k = in_words[i]; *k; k++)
+            assert_non_null(strstr(doc, *k));
     free(doc);
 }
 
