@@ -64,7 +64,6 @@ static void a_second_file_adds_its_fields(void **state)
     BAD(JOIN(", on: id, file: ./k.jsonl"), "k.jsonl:2: the field 'q' is in ", "d.jsonl too");
 }
 
-
 #define FAMILY_HASH "a6a4bea0cba71ca7f7e8aae1ff1b17ab4be4e1fe0ba2d4f3ae97f0d0bd3cf3f0"
 #define FAMILY(rest)                                                                               \
     "task: t\ndata:\n  each: {name: s, values: [b, a], file: './f_{{ s }}.csv'}\n"                 \
