@@ -97,16 +97,6 @@ static int run_recipe(const struct run_options *o, const struct setup *s, struct
     return rc;
 }
 
-/* Whether this CPU has it is for each worker to say; a name that nobody has is refused here. */
-static int check_isa(const char *isa, struct px_err *err)
-{
-    static const char *const names[] = {"auto", "scalar", "avx2", "avx512"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (!isa || strcmp(isa, names[i]) == 0)
-            return 0;
-    return px_fail(err, PX_EUSAGE, "--isa: '%s' is not auto, scalar, avx2 or avx512", isa);
-}
-
 int cmd_run(int argc, char **argv)
 {
     struct run_options o = {0};
@@ -119,7 +109,7 @@ int cmd_run(int argc, char **argv)
     setup_defaults(&o.setup);
     uint32_t n = run_table(&o, options);
     if (cli_parse(argc, argv, options, n, args, 1, &n_args, &help, &err) != 0 ||
-        check_isa(o.lead.isa, &err) != 0)
+        lead_check_isa(o.lead.isa, &err) != 0)
         return cli_usage("run", &err);
     if (help)
         return cli_help(help_run);

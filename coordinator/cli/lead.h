@@ -18,6 +18,10 @@ struct lead_options {
  * as many descriptors as may be had are taken. */
 int lead_prepare(const char *command, struct px_err *err) PX_MUST_CHECK;
 
+/* A name that no worker could have is refused; whether this CPU has it is for each worker to say.
+ */
+int lead_check_isa(const char *isa, struct px_err *err) PX_MUST_CHECK;
+
 /* Makes the run directory, opens its store for writing and writes <run>/recipe.yaml. */
 struct store *lead_open(const struct lead_options *o, const struct setup *s, struct px_err *err);
 
