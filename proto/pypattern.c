@@ -29,6 +29,7 @@
 struct translation {
     const char *p;
     size_t n, at;
+    bool properties;
     struct px_buf out;
     struct px_err *err;
 };
@@ -96,7 +97,8 @@ static int put_escape(struct translation *t, bool in_set)
         px_buf_str(&t->out, "\\z");
     } else if (c == 'B' && !in_set) { /* in Python 3.11 it never matches in the empty text */
         px_buf_str(&t->out, "(?:(?!\\A\\z)\\B)");
-    } else if (is_letter(c) && strchr(in_set ? "ntrfa" : "ntrfaAb", c) == NULL) {
+    } else if (is_letter(c) && !(c == 'p' && t->properties) &&
+               strchr(in_set ? "ntrfa" : "ntrfaAb", c) == NULL) {
         return bad(t, "an escape that Python does not know");
     } else {
         px_buf_char(&t->out, '\\');
@@ -272,7 +274,8 @@ static pcre2_code *compile(const struct px_buf *b, unsigned flags, struct px_err
 struct pcre2_real_code_8 *pypattern_compile(const char *pattern, size_t n, unsigned flags,
                                             struct px_err *err)
 {
-    struct translation t = {.p = pattern, .n = n, .err = err};
+    struct translation t = {
+        .p = pattern, .n = n, .properties = flags & PYRE_PROPERTIES, .err = err};
     pcre2_code *re = NULL;
     if (n > PYPATTERN_BYTES || !px_utf8_valid(pattern, n)) {
         px_fail(err, PX_EINPUT, "regular expression: %s",

@@ -13,7 +13,12 @@
 
 #include "proto/err.h"
 
-enum pypattern_flag { PYRE_IGNORECASE = 1, PYRE_MULTILINE = 2, PYRE_DOTALL = 4 };
+enum pypattern_flag {
+    PYRE_IGNORECASE = 1,
+    PYRE_MULTILINE = 2,
+    PYRE_DOTALL = 4,
+    PYRE_PROPERTIES = 8 /* \p{..} too, which Python lacks: for patterns of this program's own */
+};
 
 enum { PYPATTERN_BYTES = 16384, PYPATTERN_GROUPS = 64 }; /* the longest pattern, groups at most */
 

@@ -3,16 +3,22 @@
 
 #include <string.h>
 
+#include "proto/scorer_check.h"
+
 #define LIST(...) ((const char *const[]){__VA_ARGS__, NULL})
 #define NONE ((const char *const[]){NULL})
 
 static const struct scorer_kind kinds[] = {
-    {"code", SCORER_TEXT, LIST("style", "limits"), LIST("kind"), LIST("pass@1", "pass@1_base")},
-    {"numeric", SCORER_TEXT, NONE, LIST("answer"),
-     LIST("exact_match", "exact_match_strict", "exact_match_flexible")},
-    {"choice", SCORER_LOGLIKELIHOODS, NONE, NONE, LIST("acc", "acc_norm", "acc_bytes")},
-    {"letter", SCORER_TEXT, NONE, LIST("gold", "letters"), LIST("exact_match")},
-    {"none", SCORER_NOTHING, NONE, NONE, NONE},
+    {"code", SCORER_TEXT, LIST("style", "limits"), LIST("kind"), LIST("pass@1", "pass@1_base"),
+     NULL},
+    {"numeric", SCORER_TEXT, LIST("strict", "tolerance"), LIST("answer"),
+     LIST("exact_match", "exact_match,strict-match", "exact_match,flexible-extract"),
+     scorer_check_numeric},
+    {"text", SCORER_TEXT, LIST("filters", "exact_match", "main"), LIST("target"),
+     LIST("exact_match,*"), scorer_check_text},
+    {"choice", SCORER_LOGLIKELIHOODS, NONE, NONE, LIST("acc", "acc_norm", "acc_bytes"), NULL},
+    {"letter", SCORER_TEXT, NONE, LIST("gold", "letters"), LIST("exact_match"), NULL},
+    {"none", SCORER_NOTHING, NONE, NONE, NONE, NULL},
 };
 enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
 

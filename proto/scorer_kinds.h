@@ -4,8 +4,11 @@
 #ifndef PROTO_SCORER_KINDS_H
 #define PROTO_SCORER_KINDS_H
 
+#include <json-c/json.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "proto/err.h"
 
 /* What a scorer reads of a completion. */
 enum scorer_input { SCORER_TEXT = 1, SCORER_LOGLIKELIHOODS, SCORER_NOTHING };
@@ -16,6 +19,8 @@ struct scorer_kind {
     const char *const *keys;    /* of `scorer`, beside kind, version and problem; ends with NULL */
     const char *const *needs;   /* what `problem` must hold; ends with NULL */
     const char *const *metrics; /* "name", or "name,*" for any word behind the comma; NULL ends */
+    /* Are the values of its keys ones that can act (proto/scorer_check.h)? NULL: nothing to ask. */
+    int (*check)(struct json_object *scorer, const char **key, struct px_err *err);
 };
 
 /* NULL when there is none of that name. */

@@ -48,7 +48,9 @@ const char *const task_keys_compat[] = {"lm-eval", NULL};
 const char *const task_keys_file[] = {"file", "sha256", NULL};
 const char *const task_keys_fewshot[] = {"n",       "target",    "prompt", "delimiter", "data",
                                          "samples", "selection", "seed",   NULL};
-const char *const task_keys_scorer[] = {"kind", "version", "style", "limits", "problem", NULL};
+const char *const task_keys_scorer[] = {"kind",      "version",     "style", "limits",
+                                        "filters",   "exact_match", "main",  "strict",
+                                        "tolerance", "problem",     NULL};
 const char *const task_keys_limits[] = {"cpu_s", "wall_s", "memory_mb", "output_kb", NULL};
 
 static void place(const struct task_map *m, const char *key, char out[CHECK_PATH])

@@ -159,6 +159,18 @@ static void write_keys(const struct task_map *m, const struct scorer_kind *kind,
     }
 }
 
+/* Values that cannot act: what the tester would refuse, said at the key. */
+static void check_values(const struct task *t, const struct task_map *m,
+                         const struct scorer_kind *kind)
+{
+    struct px_err err;
+    const char *key = "kind";
+    struct json_object *o = kind->check ? px_json_parse(t->scorer, strlen(t->scorer), &err) : NULL;
+    if (o && kind->check(o, &key, &err) != 0)
+        task_map_finding(m, key, err.text);
+    json_object_put(o);
+}
+
 void task_read_scorer(struct task *t, const struct yaml_node *map, struct findings *f)
 {
     struct task_map m = {.node = map, .path = "scorer.", .f = f};
@@ -173,5 +185,6 @@ void task_read_scorer(struct task *t, const struct yaml_node *map, struct findin
     px_buf_char(&b, '}');
     t->scorer = px_buf_steal(&b, NULL);
     check_kind(t, &m, kind);
+    check_values(t, &m, kind);
     read_problem(t, &m, kind);
 }

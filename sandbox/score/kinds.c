@@ -6,8 +6,8 @@
 
 #include "proto/mem.h"
 
-static const struct scorer_ops *const all[] = {&scorer_code, &scorer_numeric, &scorer_choice,
-                                               &scorer_letter, &scorer_none};
+static const struct scorer_ops *const all[] = {&scorer_code,   &scorer_numeric, &scorer_text,
+                                               &scorer_choice, &scorer_letter,  &scorer_none};
 
 const struct scorer_ops *scorer_ops_find(const char *kind)
 {
@@ -35,6 +35,12 @@ void verdict_put_extract(struct verdict *v, struct extract *e)
     e->text = NULL;
     if (e->unusable != 0)
         v->class = e->unusable;
+}
+
+void verdict_put_detail(struct verdict *v, const char *text)
+{
+    free(v->detail);
+    v->detail = px_xstrdup(text);
 }
 
 void verdict_zero(struct verdict *v, const char *const *names)

@@ -40,8 +40,8 @@ struct scorer_ops {
     void (*zero)(const void *state, const struct scoring *in, struct verdict *v);
 };
 
-extern const struct scorer_ops scorer_code, scorer_numeric, scorer_choice, scorer_letter,
-    scorer_none;
+extern const struct scorer_ops scorer_code, scorer_numeric, scorer_text, scorer_choice,
+    scorer_letter, scorer_none;
 
 /* NULL when there is none of that name. */
 const struct scorer_ops *scorer_ops_find(const char *kind);
@@ -52,6 +52,8 @@ const struct scorer_ops *scorer_ops_find(const char *kind);
 struct span scoring_text(const struct scoring *in, const char *key);
 /* Moves an extract into the verdict: extracted, rule and, when it is unusable, the class. */
 void verdict_put_extract(struct verdict *v, struct extract *e);
+/* Replaces detail. */
+void verdict_put_detail(struct verdict *v, const char *text);
 /* Adds the metrics, all 0. */
 void verdict_zero(struct verdict *v, const char *const *names);
 

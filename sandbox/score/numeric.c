@@ -1,10 +1,8 @@
 /* numeric.c - the number that answers. Rules in order: marker (after the first ####), boxed (the
- * last \boxed{}), answer-is, last-number. Beside them the two filters of lm-eval's gsm8k, so that
- * published figures can be reproduced on the same completions. */
+ * last \boxed{}), answer-line, answer-is, last-number. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "proto/mem.h"
 #include "sandbox/score/score.h"
@@ -146,6 +144,27 @@ static struct span by_box(struct span s)
     return last_number((struct span){s.p + from, i - from});
 }
 
+/* The last line that begins with "A:", "Answer:" or "Final answer:". */
+static struct span by_line(struct span s)
+{
+    static const char *const heads[] = {"A:", "Answer:", "Final answer:", "Final Answer:"};
+    struct span found = {NULL, 0};
+    while (s.n > 0) {
+        struct span line = text_trim(text_line(s, &s));
+        while (line.n > 0 && (line.p[0] == '*' || line.p[0] == '#' || line.p[0] == ' '))
+            line = (struct span){line.p + 1, line.n - 1};
+        for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
+            size_t n = strlen(heads[i]);
+            if (!text_starts(line, heads[i]))
+                continue;
+            struct span number = first_number((struct span){line.p + n, line.n - n});
+            if (number.n > 0)
+                found = number;
+        }
+    }
+    return found;
+}
+
 static struct span by_phrase(struct span s)
 {
     static const char *const phrases[] = {"answer is", "answer:", "final answer"};
@@ -170,6 +189,7 @@ void numeric_extract(struct span completion, struct extract *out)
         struct span (*find)(struct span);
     } rules[] = {{"marker", by_marker},
                  {"boxed", by_box},
+                 {"answer-line", by_line},
                  {"answer-is", by_phrase},
                  {"last-number", last_number}};
     memset(out, 0, sizeof *out);
@@ -190,73 +210,4 @@ void numeric_extract(struct span completion, struct extract *out)
         return;
     }
     out->unusable = VERDICT_UNPARSED;
-}
-
-/* ---- lm-eval: #### (\-?[0-9\.\,]+) first; (-?[$0-9.,]{2,})|(-?[0-9]+) last ---- */
-
-struct span numeric_strict_match(struct span s)
-{
-    for (size_t at = 0; at < s.n; at++) {
-        struct span rest = {s.p + at, s.n - at};
-        size_t k = text_find(rest, "#### ");
-        if (k == (size_t)-1)
-            break;
-        at += k;
-        size_t i = at + 5, from = i;
-        if (i < s.n && s.p[i] == '-')
-            i++;
-        size_t digits = i;
-        while (i < s.n && (digit(s.p[i]) || s.p[i] == '.' || s.p[i] == ','))
-            i++;
-        if (i > digits)
-            return (struct span){s.p + from, i - from};
-    }
-    return (struct span){NULL, 0};
-}
-
-struct span numeric_flexible_match(struct span s)
-{
-    struct span last = {NULL, 0};
-    for (size_t i = 0; i < s.n;) {
-        size_t from = i, j = s.p[i] == '-' ? i + 1 : i, k = j;
-        while (k < s.n && (digit(s.p[k]) || s.p[k] == '$' || s.p[k] == '.' || s.p[k] == ','))
-            k++;
-        if (k - j < 2) {
-            k = j;
-            while (k < s.n && digit(s.p[k]))
-                k++;
-        }
-        if (k == j) {
-            i++;
-            continue;
-        }
-        last = (struct span){s.p + from, k - from};
-        i = k;
-    }
-    return last;
-}
-
-/* lower; then without ',', '$', everything up to the last "#### ", and one final '.' */
-static size_t reduce(struct span s, char *out)
-{
-    size_t n = 0, at;
-    for (size_t i = 0; i < s.n; i++)
-        if (s.p[i] != ',' && s.p[i] != '$')
-            out[n++] = (char)tolower((unsigned char)s.p[i]);
-    struct span r = {out, n};
-    if ((at = text_find_last(r, "#### ", false)) != (size_t)-1) {
-        n -= at + 5;
-        memmove(out, out + at + 5, n);
-    }
-    return n > 0 && out[n - 1] == '.' ? n - 1 : n;
-}
-
-bool numeric_same_text(struct span a, struct span b)
-{
-    char *x = px_xmalloc(a.n + 1), *y = px_xmalloc(b.n + 1);
-    size_t n = reduce(a, x), m = reduce(b, y);
-    bool same = n == m && memcmp(x, y, n) == 0;
-    free(x);
-    free(y);
-    return same;
 }

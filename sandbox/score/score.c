@@ -47,8 +47,11 @@ static int parse_object(struct json_object *o, struct scorer *out, struct px_err
         list_kinds(known, sizeof known);
         return px_fail(err, PX_EUNSUPPORTED, "scorer: kind \"%.40s\" is none of %s", name, known);
     }
+    const char *key;
     if (check_keys(kind, o, err) != 0)
         return -1;
+    if (kind->check != NULL && kind->check(o, &key, err) != 0)
+        return px_wrap(err, "scorer");
     int64_t version = px_json_int_or(o, "version", SCORER_VERSION);
     if (version != SCORER_VERSION)
         return px_fail(err, PX_EVERSION, "scorer: version %lld is asked for, this build has %d",

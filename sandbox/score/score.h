@@ -56,12 +56,6 @@ char *code_program(enum code_style style, struct span prompt, const struct extra
 /* Numbers: canonical text ("-12.5"), or NULL. Owned. */
 char *numeric_gold(struct span answer);
 void numeric_extract(struct span completion, struct extract *out);
-/* lm-eval's gsm8k filters on the same completion; borrowed from it, n = 0 when nothing matched. */
-struct span numeric_strict_match(struct span completion);
-struct span numeric_flexible_match(struct span completion);
-/* lm-eval's exact_match with gsm8k's ignored patterns. */
-bool numeric_same_text(struct span a, struct span b);
-
 /* Letters: one of `letters` by an explicit pattern. */
 void letter_extract(struct span completion, const char *letters, struct extract *out);
 

@@ -206,8 +206,8 @@ static void numbers_are_scored_in_three_ways(void **state)
         assert_false(runs);
         assert_int_equal(v.class, cases[i].class);
         assert_true(verdict_metric(&v, "exact_match", -1) == cases[i].any);
-        assert_true(verdict_metric(&v, "exact_match_strict", -1) == cases[i].strict);
-        assert_true(verdict_metric(&v, "exact_match_flexible", -1) == cases[i].flexible);
+        assert_true(verdict_metric(&v, "exact_match,strict-match", -1) == cases[i].strict);
+        assert_true(verdict_metric(&v, "exact_match,flexible-extract", -1) == cases[i].flexible);
         verdict_clear(&v);
     }
 }
