@@ -6,9 +6,9 @@
 
 #include "proto/json.h"
 #include "proto/mem.h"
+#include "proto/pystr.h"
 #include "sandbox/score/filter.h"
 #include "sandbox/score/filter_regex.h"
-#include "sandbox/score/pystr.h"
 
 struct exact_match {
     bool ignore_case, ignore_punctuation, ignore_numbers;

@@ -6,9 +6,9 @@
 
 #include "proto/json.h"
 #include "proto/mem.h"
+#include "proto/pystr.h"
 #include "proto/scorer_check.h"
 #include "sandbox/score/filter_regex.h"
-#include "sandbox/score/pystr.h"
 
 enum function { REGEX, CHOICES, STRIP, LOWER, UPPER, MAP, SAME };
 

@@ -6,9 +6,9 @@
 
 #include "proto/json.h"
 #include "proto/mem.h"
+#include "proto/pystr.h"
 #include "proto/scorer_check.h"
 #include "sandbox/score/pyregex.h"
-#include "sandbox/score/pystr.h"
 
 enum { MOST_CHOICES = 26 }; /* lettered A to Z; further ones are not looked for */
 

@@ -8,10 +8,10 @@
 #include "proto/json.h"
 #include "proto/mem.h"
 #include "proto/number.h"
+#include "proto/pystr.h"
 #include "proto/scorer_check.h"
 #include "sandbox/score/filter.h"
 #include "sandbox/score/kinds.h"
-#include "sandbox/score/pystr.h"
 
 #define FLEXIBLE "(-?[$0-9.,]{2,})|(-?[0-9]+)"
 

@@ -4,9 +4,9 @@
 
 #include "proto/json.h"
 #include "proto/mem.h"
+#include "proto/pystr.h"
 #include "sandbox/score/filter.h"
 #include "sandbox/score/kinds.h"
-#include "sandbox/score/pystr.h"
 
 struct state {
     struct pipelines pipelines;

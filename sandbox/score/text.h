@@ -7,10 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct span { /* borrowed bytes */
-    const char *p;
-    size_t n;
-};
+#include "proto/span.h"
 
 /* The part that answers: after the last </think>, before the first special token that follows
  * anything. *unclosed: the text opens a thought and never closes it (there is no answer). */

@@ -115,7 +115,8 @@ static void the_smallest_recipe_has_every_default(void **state)
                         "{\"samples\":1,\"limit\":\"all\",\"sampler.temperature\":0,"
                         "\"sampler.top_k\":0,\"sampler.top_p\":1,\"sampler.min_p\":0,"
                         "\"sampler.max_tokens\":\"task\",\"sampler.stop\":[],\"kv\":\"f16\","
-                        "\"context\":\"model\",\"chat\":\"task\",\"fewshot\":\"task\",\"strategy\":\"standard\",\"compat\":\"none\","
+                        "\"context\":\"model\",\"chat\":\"task\",\"fewshot\":\"task\",\"strategy\":"
+                        "\"standard\",\"compat\":\"none\","
                         "\"reuse.k\":1,\"reuse.subset\":\"none\",\"reuse.size\":12,"
                         "\"reuse.mode\":\"delta\",\"reuse.kv\":\"project\"}");
     recipe_free(&r);
@@ -186,7 +187,8 @@ static void unknown_keys_are_told_with_the_nearest_name(void **state)
     BAD(EVAL "temperature: 1}\n", "5:13: stages.0.eval.temperature: unknown key; allowed: ");
     BAD("models:\n  base: {source: m.gguf, bakend: native}\nstages:\n"
         "  - eval: {models: [base], tasks: [t]}\n",
-        "2:26: models.base.bakend: unknown key; allowed: source, backend, thinking; did you mean 'backend'");
+        "2:26: models.base.bakend: unknown key; allowed: source, backend, thinking; did you mean "
+        "'backend'");
     BAD(HEAD "  - evl: {models: [base], tasks: [t]}\n",
         "4:5: stages.0.evl: unknown key; allowed: import, eval; did you mean 'eval'");
 }

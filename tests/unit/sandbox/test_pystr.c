@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "proto/mem.h"
-#include "sandbox/score/pystr.h"
+#include "proto/pystr.h"
 
 #define SIGMA "\xCE\xA3"
 

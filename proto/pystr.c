@@ -1,11 +1,11 @@
 /* pystr.c - Python's str on bytes. See pystr.h. */
-#include "sandbox/score/pystr.h"
+#include "proto/pystr.h"
 
 #include <stdint.h>
 #include <string.h>
 
 #include "proto/mem.h"
-#include "sandbox/score/pystr_tables.h"
+#include "proto/pystr_tables.h"
 
 enum { REPLACEMENT = 0xFFFD };
 

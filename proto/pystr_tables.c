@@ -1,5 +1,5 @@
 /* pystr_tables.c - made by pystr_tables.py with Python 3.11, Unicode 14.0.0. */
-#include "sandbox/score/pystr_tables.h"
+#include "proto/pystr_tables.h"
 
 /* str.isalnum */
 const struct pystr_range pystr_set_alnum[] = {

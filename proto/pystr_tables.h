@@ -1,6 +1,6 @@
 /* pystr_tables.h - the generated Unicode tables behind pystr.c. */
-#ifndef SANDBOX_SCORE_PYSTR_TABLES_H
-#define SANDBOX_SCORE_PYSTR_TABLES_H
+#ifndef PROTO_PYSTR_TABLES_H
+#define PROTO_PYSTR_TABLES_H
 
 #include <stdint.h>
 

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Writes pystr_tables.c: what CPython's str knows of each code point, as sorted ranges.
 
-    sandbox/score/pystr_tables.py | clang-format --style=file >sandbox/score/pystr_tables.c
+    proto/pystr_tables.py | clang-format --style=file >proto/pystr_tables.c
 
 Run it with the Python whose Unicode version shall be imitated (3.11: Unicode 14.0). Everything is
 asked of str itself, so that the tables are right by construction.
@@ -80,7 +80,7 @@ def ignorable(ch):
 def main():
     print("/* pystr_tables.c - made by pystr_tables.py with Python "
           f"{sys.version_info[0]}.{sys.version_info[1]}, Unicode {unicodedata.unidata_version}. */")
-    print('#include "sandbox/score/pystr_tables.h"\n')
+    print('#include "proto/pystr_tables.h"\n')
     show_set("pystr_set_alnum", "str.isalnum", str.isalnum)
     show_set("pystr_set_digit", "str.isdigit", str.isdigit)
     show_set("pystr_set_upper", "str.isupper of one code point", str.isupper)
