@@ -13,7 +13,7 @@
 const char help_verify[] =
     "Usage: proctor verify [RUN] [options]\n"
     "\n"
-    "Computes a fraction of a run's units again, in a store of their own, and compares what two\n"
+    "Computes a fraction of a run's units again, in RUN/verify, and compares what two\n"
     "runs must agree on bit for bit: text, tokens, loglikelihoods, counters, verdicts. Which "
     "units\n"
     "is decided by the seed alone. Exits with 1 when any differs.\n"

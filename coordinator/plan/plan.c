@@ -12,12 +12,20 @@
 #include "proto/json.h"
 #include "proto/mem.h"
 
+/* A task is loaded once per variant that cells want. */
+struct variant {
+    const char *name; /* as the recipe has it */
+    enum compat compat;
+    enum strategy strategy;
+};
+
 struct builder {
     struct plan *plan;
     const struct recipe *recipe;
     const struct task_env *env;
     struct px_buf *findings;
     uint32_t n_findings;
+    struct variant *variants; /* of the plan's tasks */
     uint32_t cap_tasks, cap_cells, cap_groups;
 };
 
@@ -126,20 +134,29 @@ static void add_import(struct builder *b, uint32_t stage)
 
 /* ---- tasks ---- */
 
-static bool add_task(struct builder *b, const struct recipe_stage *s, uint32_t i, uint32_t *index)
+/* The i-th task of a stage in the variant that a cell wants. */
+static bool add_task(struct builder *b, const struct recipe_stage *s, uint32_t i,
+                     const struct eval_settings *set, uint32_t *index)
 {
     struct plan *p = b->plan;
     struct px_err err;
+    struct task_env env = *b->env;
+    env.compat = set->compat == COMPAT_NONE ? "" : compat_name(set->compat);
+    env.strategy = set->strategy == STRATEGY_STANDARD ? "" : strategy_name(set->strategy);
     for (uint32_t k = 0; k < p->n_tasks; k++)
-        if (strcmp(task_name(p->tasks[k]), s->tasks[i]) == 0) {
+        if (strcmp(b->variants[k].name, s->tasks[i]) == 0 && b->variants[k].compat == set->compat &&
+            b->variants[k].strategy == set->strategy) {
             *index = k;
             return true;
         }
-    struct task *t = task_load(s->tasks[i], b->env, &err);
+    struct task *t = task_load(s->tasks[i], &env, &err);
     if (!t) {
         finding(b, s->task_lines[i], s->task_columns[i], "tasks: %s", err.text);
         return false;
     }
+    uint32_t cap = b->cap_tasks;
+    PX_GROW(b->variants, p->n_tasks, cap);
+    b->variants[p->n_tasks] = (struct variant){s->tasks[i], set->compat, set->strategy};
     PX_GROW(p->tasks, p->n_tasks, b->cap_tasks);
     *index = p->n_tasks;
     p->tasks[p->n_tasks++] = t;
@@ -341,12 +358,6 @@ static void check_group(struct builder *b, const struct recipe_stage *s, const s
     struct px_err err;
     if (m->backend == BACKEND_NATIVE && task_check_fewshot(t, c->settings->fewshot, &err) != 0)
         finding(b, s->line, s->column, "eval.fewshot: task %s: %s", name, err.text);
-    if (c->settings->compat != COMPAT_NONE)
-        finding(b, s->line, s->column, "eval.compat: task %s has no rules of %s", name,
-                compat_name(c->settings->compat));
-    if (c->settings->strategy != STRATEGY_STANDARD)
-        finding(b, s->line, s->column, "eval.strategy: task %s has no strategy %s", name,
-                strategy_name(c->settings->strategy));
     if (choice && m->backend != BACKEND_NATIVE)
         finding(b, s->line, s->column,
                 "eval: task %s asks for loglikelihoods; backend %s only has texts", name,
@@ -400,18 +411,13 @@ static void add_group(struct builder *b, uint32_t cell, uint32_t task)
 static void add_eval(struct builder *b, uint32_t stage)
 {
     const struct recipe_stage *s = &b->recipe->stages[stage];
-    PX_FREE uint32_t *tasks = px_xcalloc(s->n_tasks, sizeof *tasks);
-    PX_FREE bool *loaded = px_xcalloc(s->n_tasks, sizeof *loaded);
-    for (uint32_t i = 0; i < s->n_tasks; i++)
-        loaded[i] = add_task(b, s, i, &tasks[i]);
     for (uint32_t m = 0; m < s->n_models; m++)
         for (uint32_t c = 0; c < s->n_cells; c++) {
-            uint32_t cell;
-            if (!add_cell(b, stage, s->models[m], c, &cell))
-                continue;
+            uint32_t cell, task;
+            bool usable = add_cell(b, stage, s->models[m], c, &cell);
             for (uint32_t i = 0; i < s->n_tasks; i++)
-                if (loaded[i])
-                    add_group(b, cell, tasks[i]);
+                if (add_task(b, s, i, &s->cells[c].settings, &task) && usable)
+                    add_group(b, cell, task);
         }
 }
 
@@ -429,6 +435,7 @@ struct plan *plan_build(const struct recipe *r, const struct task_env *env, stru
             else
                 add_eval(&b, i);
         }
+    free(b.variants);
     if (b.n_findings == 0 && p->n_units == 0 && p->n_imports == 0)
         finding(&b, 1, 1, "stages: nothing to do: no import and no problem to evaluate");
     if (b.n_findings) {

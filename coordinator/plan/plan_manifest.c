@@ -63,7 +63,11 @@ static void fill_tasks(const struct plan *p, struct manifest *m)
         out->chance = task_chance(t);
         out->n_problems = task_n_problems(t);
         out->digest = px_xstrdup(hex);
-        out->compat = px_xstrdup("");
+        out->compat = px_xstrdup(task_compat(t));
+        out->subsets = px_xstrdup(task_subsets_json(t));
+        out->aggregates = px_xstrdup(task_aggregates_json(t));
+        out->oracle = px_xstrdup(task_oracle_json(t));
+        out->lower_is_better = task_lower_is_better(t);
     }
 }
 
@@ -81,6 +85,7 @@ static void fill_group(const struct plan *p, uint32_t i, struct manifest_group *
         out->units[k].plan_key = plan_key(p, g->first + k);
         out->units[k].problem = px_xstrdup(task_problem_id(p->tasks[g->task], at.problem));
         out->units[k].sample = at.sample;
+        out->units[k].subset = task_subset(p->tasks[g->task], at.problem);
     }
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coordinator/recipe/check.h"
 #include "coordinator/recipe/recipe.h"
 #include "coordinator/recipe/yaml.h"
 #include "coordinator/task/task_inner.h"
@@ -36,6 +37,7 @@ void task_free(struct task **tp)
     free(t->name);
     free(t->path);
     free(t->headline);
+    free(t->strategy);
     free(t->scorer_kind);
     free(t->scorer);
     field_clear(&t->problem);
@@ -123,7 +125,7 @@ static char *find_file(const char *name, struct px_err *err)
 static bool is_outside(const char *path, const char *key)
 {
     static const char *const files[] = {"file", "files", "sha256", "get"};
-    static const char *const words[] = {"about", "oracle", "compat"};
+    static const char *const words[] = {"about", "oracle", "compat", "strategies"};
     if (strncmp(path, "fewshot.", 8) == 0)
         path += 8;
     bool is_data = strcmp(path, "data") == 0 || strcmp(path, "data.each") == 0 ||
@@ -132,7 +134,7 @@ static bool is_outside(const char *path, const char *key)
         if (strcmp(key, files[i]) == 0)
             return true;
     }
-    for (size_t i = 0; *path == '\0' && i < 3; i++) {
+    for (size_t i = 0; *path == '\0' && i < 4; i++) {
         if (strcmp(key, words[i]) == 0)
             return true;
     }
@@ -165,6 +167,8 @@ static struct px_digest hash_task(const struct task *t, const struct yaml_node *
     px_hash_digest(h, &d);
     if (*t->compat)
         px_hash_str(h, t->compat);
+    if (t->strategy)
+        px_hash_str(h, t->strategy);
     if (t->pool) {
         d = table_digest(t->pool);
         px_hash_digest(h, &d);
@@ -349,33 +353,66 @@ static int load(struct task *t, const struct yaml_node *root, const struct task_
     return rc == 0 ? px_wrap(err, "task %s", t->name) : -1;
 }
 
-/* Puts the rules of env->compat over the file's keys. */
-static int apply_compat(struct task *t, struct yaml_doc *d, const struct task_env *env,
-                        struct findings *f, struct px_err *err)
+static int no_variant(const struct task *t, const char *key, const char *const *names,
+                      const char *name, struct px_err *err)
+{
+    bool is_compat = strcmp(key, "compat") == 0;
+    const char *kind = is_compat ? "compat" : "strategy";
+    char all[120] = "";
+    for (uint32_t k = 0; names[k]; k++) {
+        if (strcmp(names[k], name) == 0)
+            return px_fail(err, PX_EINPUT, "%s: no %s %s%s: the file has no `%s.%s`", t->path, kind,
+                           name, is_compat ? " rule" : "", key, name);
+        snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", k ? ", " : "", names[k]);
+    }
+    return px_fail(err, PX_EINPUT, "%s '%.40s' is unknown; allowed: %s", kind, name, all);
+}
+
+/* Puts what `key` has under `name` over the file's keys, so a variant is data, too. Every variant's
+ * keys are checked, whichever is asked for. */
+static int apply_variant(const struct task *t, struct yaml_node *root, const char *key,
+                         const char *const *names, const char *name, struct findings *f,
+                         struct px_err *err)
+{
+    static const char *const never[] = {"task", "compat", "strategies"};
+    struct task_map top = {.node = root, .path = "", .f = f};
+    char path[2][CHECK_PATH];
+    snprintf(path[0], sizeof path[0], "%s.", key);
+    struct task_map all = task_map_map(&top, key, path[0], false);
+    const struct yaml_node *chosen = NULL;
+    task_map_check(&all, names);
+    for (uint32_t k = 0; names[k]; k++) {
+        snprintf(path[1], sizeof path[1], "%s.%s.", key, names[k]);
+        struct task_map one = task_map_map(&all, names[k], path[1], false);
+        task_map_check(&one, task_keys_top);
+        for (size_t i = 0; one.node && i < sizeof never / sizeof never[0]; i++)
+            if (yaml_get(one.node, never[i]))
+                task_map_finding(&one, never[i], "cannot be changed by a variant");
+        if (name && strcmp(name, names[k]) == 0)
+            chosen = one.node;
+    }
+    if (!name || !*name)
+        return 0;
+    if (!chosen)
+        return no_variant(t, key, names, name, err);
+    yaml_merge(root, chosen);
+    return 0;
+}
+
+/* Strategies first: a compat rule has the last word. */
+static int apply_variants(struct task *t, struct yaml_doc *d, const struct task_env *env,
+                          struct findings *f, struct px_err *err)
 {
     struct yaml_node *root = yaml_root(d);
-    struct task_map top = {.node = root, .path = "", .f = f};
     t->compat = "";
     if (root->kind != YAML_MAP)
         return 0; /* said when it is read */
-    struct task_map compat = task_map_map(&top, "compat", "compat.", false);
-    task_map_check(&compat, task_keys_compat);
-    struct task_map rules = task_map_map(&compat, "lm-eval", "compat.lm-eval.", false);
-    task_map_check(&rules, task_keys_top);
-    for (size_t i = 0; rules.node && i < 2; i++) {
-        const char *const never[] = {"task", "compat"};
-        if (yaml_get(rules.node, never[i]))
-            task_map_finding(&rules, never[i], "cannot be changed by a compat rule");
-    }
-    if (!env->compat || !*env->compat)
-        return 0;
-    if (strcmp(env->compat, task_keys_compat[0]) != 0)
-        return px_fail(err, PX_EINPUT, "compat '%.40s' is unknown; allowed: lm-eval", env->compat);
-    if (!rules.node)
-        return px_fail(err, PX_EINPUT, "%s: no compat %s rule: the file has no `compat.%s`",
-                       t->path, env->compat, env->compat);
-    t->compat = task_keys_compat[0];
-    yaml_merge(root, rules.node);
+    if (apply_variant(t, root, "strategies", task_keys_strategies, env->strategy, f, err) != 0 ||
+        apply_variant(t, root, "compat", task_keys_compat, env->compat, f, err) != 0)
+        return -1;
+    if (env->compat && *env->compat)
+        t->compat = task_keys_compat[0];
+    t->strategy = env->strategy && *env->strategy ? px_xstrdup(env->strategy) : NULL;
     return 0;
 }
 
@@ -392,7 +429,7 @@ struct task *task_load(const char *name_or_path, const struct task_env *env, str
     struct yaml_doc *d = NULL;
     if (px_read_file(path, MAX_TASK_FILE, &text, &len, err) == 0)
         d = yaml_parse_findings(text, len, path, &f, err);
-    if (!d || apply_compat(t, d, env, &f, err) != 0 || load(t, yaml_root(d), env, &f, err) != 0)
+    if (!d || apply_variants(t, d, env, &f, err) != 0 || load(t, yaml_root(d), env, &f, err) != 0)
         task_free(&t);
     yaml_doc_free(&d);
     findings_clear(&f);

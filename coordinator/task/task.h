@@ -21,6 +21,7 @@ struct task_env {
     const char *data_dir; /* --data, or NULL; then PROCTOR_DATA, the cache's data/, recipes/data */
     uint64_t seed;        /* the recipe's: few-shot draws are keyed by (seed, problem) */
     const char *compat;   /* NULL or "": the file as it is; "lm-eval": with its rules for that */
+    const char *strategy; /* NULL or "": the file as it is; else one of its strategies */
 };
 
 enum task_request { TASK_GENERATE = 1, TASK_CHOICE };

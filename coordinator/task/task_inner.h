@@ -41,6 +41,7 @@ struct task {
     char *name;
     char *path;
     const char *compat; /* "" or "lm-eval" */
+    char *strategy;     /* NULL: the file's own prompts */
     enum task_request request;
     char *headline;
     double chance;
@@ -139,6 +140,7 @@ extern const char *const task_keys_oracle[];
 extern const char *const task_keys_scorer[];
 extern const char *const task_keys_limits[];
 extern const char *const task_keys_compat[];
+extern const char *const task_keys_strategies[];
 
 /* Adds a finding for every key that is not in the NULL-terminated list. */
 void task_map_check(const struct task_map *m, const char *const *names);

@@ -36,6 +36,7 @@ const char *const task_keys_top[] = {"task",
                                      "oracle",
                                      "reference",
                                      "compat",
+                                     "strategies",
                                      NULL};
 const char *const task_keys_data[] = {"file",    "sha256",  "files", "each",  "rows", "get",
                                       "columns", "records", "page",  "where", "join", NULL};
@@ -45,6 +46,7 @@ const char *const task_keys_join[] = {"file",    "sha256",  "files", "rows", "ge
 const char *const task_keys_aggregate[] = {"metric", "kind", "of", "over", NULL};
 const char *const task_keys_oracle[] = {"reference", "empty", "first", NULL};
 const char *const task_keys_compat[] = {"lm-eval", NULL};
+const char *const task_keys_strategies[] = {"few-shot", "scot", "cgo", NULL};
 const char *const task_keys_file[] = {"file", "sha256", NULL};
 const char *const task_keys_fewshot[] = {"n",       "target",    "prompt", "delimiter", "data",
                                          "samples", "selection", "seed",   NULL};

@@ -233,6 +233,35 @@ static struct task *with_rules(const char *text, const char *rules, struct px_er
     return task_load(task_path, &e, err);
 }
 
+static void a_strategy_is_merged_and_is_part_of_the_identity(void **state)
+{
+    (void)state;
+    static const char text[] = GENERATE "max_tokens: 7\n"
+                                        "strategies:\n  scot: {max_tokens: 9, chat: true}\n"
+                                        "compat: {lm-eval: {max_tokens: 11}}\n";
+    struct px_err err;
+    struct task_env e = {.seed = 1234, .strategy = "scot"};
+    struct task *plain = good(text), *t = task_load(task_path, &e, &err);
+    assert_non_null(t);
+    assert_int_equal(task_max_tokens(plain), 7);
+    assert_int_equal(task_max_tokens(t), 9);
+    assert_true(task_chat(t) && !task_chat(plain));
+    struct px_digest a = task_digest(plain), b = task_digest(t);
+    assert_false(px_digest_eq(&a, &b));
+    task_free(&t);
+    task_free(&plain);
+    e.compat = "lm-eval"; /* has the last word */
+    t = task_load(task_path, &e, &err);
+    assert_non_null(t);
+    assert_int_equal(task_max_tokens(t), 11);
+    task_free(&t);
+    e.compat = NULL;
+    e.strategy = "cgo";
+    assert_null(task_load(task_path, &e, &err));
+    assert_non_null(strstr(err.text, "no strategy cgo: the file has no `strategies.cgo`"));
+    BAD(GENERATE "strategies: {zen: {}}\n", "strategies.zen: unknown key; allowed: few-shot, scot");
+}
+
 static void rules_of_another_harness_are_merged(void **state)
 {
     (void)state;
@@ -276,6 +305,7 @@ int main(void)
         cmocka_unit_test(lm_eval_draws_begin_anew_with_each_file),
         cmocka_unit_test(a_text_is_pages_or_one_row),
         cmocka_unit_test(metrics_of_sums_are_told),
+        cmocka_unit_test(a_strategy_is_merged_and_is_part_of_the_identity),
         cmocka_unit_test(rules_of_another_harness_are_merged),
     };
     return cmocka_run_group_tests(tests, set_up_families, tear_down);
