@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "proto/mem.h"
+#include "sandbox/score/pystr.h"
 
 #define NOWHERE ((size_t)-1)
 
@@ -115,7 +116,7 @@ static struct span sentence_lm_eval(struct span s)
         }
     }
     free(joined);
-    return found.p != NULL ? text_trim(found) : found;
+    return found.p != NULL ? pystr_strip(found) : found;
 }
 
 struct span math_sentence(struct span s, bool lm_eval)

@@ -320,7 +320,7 @@ static int parse_brackets(struct parser *p)
             n->kind = MATH_SET;
             return inner;
         }
-        int set = math_add(p->tree, MATH_SET, -1, -1), tail = -1;
+        int set = math_add(p->tree, MATH_SET, -1, -1), tail = 0;
         return append(p, set, &tail, inner) ? set : -1;
     }
     if (open == SIGN_ANGLE && close == SIGN_ANGLE_END)
@@ -349,7 +349,7 @@ static int parse_matrix(struct parser *p)
     static const char *const kinds[] = {"pmatrix", "bmatrix",     "matrix", "array",
                                         "Bmatrix", "smallmatrix", "vmatrix"};
     struct span kind = text_of(p, peek(p));
-    int m = math_add(p->tree, MATH_MATRIX, -1, -1), tail = -1, cols = 0, col = 0;
+    int m = math_add(p->tree, MATH_MATRIX, -1, -1), tail = 0, cols = 0, col = 0;
     bool known = false;
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         known = known || text_equals(kind, kinds[i]);
@@ -660,7 +660,7 @@ static int parse_sum(struct parser *p)
 static int parse_chain(struct parser *p, enum math_kind kind, int sign,
                        int (*part)(struct parser *))
 {
-    int first = part(p), tail = -1;
+    int first = part(p), tail = 0;
     if (first < 0 || !is_sign(peek(p), sign))
         return first;
     int n = math_add(p->tree, kind, -1, -1);
@@ -711,7 +711,7 @@ static int parse_side(struct parser *p)
 
 static int parse_relation(struct parser *p)
 {
-    int first = parse_side(p), tail = -1;
+    int first = parse_side(p), tail = 0;
     if (first < 0 || relation_of(peek(p)) == 0)
         return first;
     int n = math_add(p->tree, MATH_RELATION, -1, -1);
@@ -787,7 +787,7 @@ static bool take_separator(struct parser *p, bool words)
 
 static int parse_list(struct parser *p, bool words)
 {
-    int first = parse_element(p), tail = -1;
+    int first = parse_element(p), tail = 0;
     if (first < 0 || !take_separator(p, words))
         return first;
     int n = math_add(p->tree, MATH_LIST, -1, -1);
