@@ -6,7 +6,7 @@
 #include <strings.h>
 
 #include "proto/mem.h"
-#include "sandbox/score/pystr.h"
+#include "proto/pystr.h"
 
 #define NOWHERE ((size_t)-1)
 
