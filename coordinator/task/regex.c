@@ -5,12 +5,11 @@
 #include <ctype.h>
 #include <pcre2.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "proto/mem.h"
+#include "proto/pypattern.h"
 
-#define MAX_PATTERN 65536
 #define MATCH_LIMIT 10000000 /* steps; about a second */
 #define HEAP_LIMIT_KIB (64u << 10)
 
@@ -31,23 +30,9 @@ static int fail_pcre(int code, const char *what, struct px_err *err)
 
 struct regex *regex_compile(const char *pattern, size_t n, struct px_err *err)
 {
-    int code = 0;
-    PCRE2_SIZE at = 0;
-    if (n > MAX_PATTERN) {
-        px_fail(err, PX_ELIMIT, "a pattern of more than %d bytes", MAX_PATTERN);
+    pcre2_code *compiled = pypattern_compile(pattern, n, 0, err);
+    if (!compiled)
         return NULL;
-    }
-    pcre2_compile_context *c = pcre2_compile_context_create(NULL);
-    px_assert(c && pcre2_set_newline(c, PCRE2_NEWLINE_LF) == 0);
-    pcre2_code *compiled =
-        pcre2_compile((PCRE2_SPTR)pattern, n, PCRE2_UTF | PCRE2_UCP, &code, &at, c);
-    pcre2_compile_context_free(c);
-    if (!compiled) {
-        char where[40];
-        snprintf(where, sizeof where, "at %zu: ", (size_t)at + 1);
-        fail_pcre(code, where, err);
-        return NULL;
-    }
     struct regex *r = px_xcalloc(1, sizeof *r);
     r->code = compiled;
     r->match = pcre2_match_data_create_from_pattern(compiled, NULL);

@@ -1,8 +1,8 @@
-/* regex.h - regular expressions of task files, with the meaning of Python's `re`.
+/* regex.h - regular expressions of task files, in the language of Python's `re`
+ * (proto/pypattern.h), run on a data set's texts.
  *
- * PCRE2 with Unicode classes; `.` excludes only \n, `$` also matches before a final \n. Matching is
- * bounded: a pattern that backtracks without end is an error, not a wait. Texts are UTF-8.
- * Immutable after compilation, but a regex must not be used by two threads at once. */
+ * Matching is bounded: a pattern that backtracks without end is an error, not a wait. Texts are
+ * UTF-8. Immutable after compilation, but a regex must not be used by two threads at once. */
 #ifndef COORDINATOR_TASK_REGEX_H
 #define COORDINATOR_TASK_REGEX_H
 
@@ -14,7 +14,7 @@
 
 struct regex;
 
-/* Owned; NULL with "at 3: what" (the character of the pattern). */
+/* Owned; NULL with "regular expression: what". */
 struct regex *regex_compile(const char *pattern, size_t n, struct px_err *err);
 void regex_free(struct regex **r);
 

@@ -86,7 +86,7 @@ static void read_page(const struct task_map *m, struct rows_spec *out)
     struct px_err err;
     if (!pattern || (out->page = regex_compile(pattern, strlen(pattern), &err)) != NULL)
         return;
-    PX_FREE char *what = px_xasprintf("is not a regular expression: %s", err.text);
+    PX_FREE char *what = px_xasprintf("%s", err.text);
     task_map_finding(m, "page", what);
 }
 

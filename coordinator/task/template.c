@@ -187,6 +187,21 @@ static struct node *parse_for(struct parse *p, size_t at, unsigned depth)
     return n;
 }
 
+static struct node *parse_set(struct parse *p, size_t at)
+{
+    struct node *n = parse_new_node(p, NODE_SET);
+    n->at = (uint32_t)at;
+    n->name = parse_name(p);
+    if (!n->name || !parse_take(p, "=")) {
+        template_fail(p->t, p->at, p->err, "expected: set name = value");
+        return NULL;
+    }
+    n->kids = arena_alloc(p->t->arena, sizeof *n->kids);
+    n->n = 1;
+    n->kids[0] = parse_expression(p, 1);
+    return n->kids[0] && close_tag(p, "%}") == 0 ? n : NULL;
+}
+
 /* A tag that ends the block that we are in. */
 static bool is_end(const char *word, unsigned ends)
 {
@@ -204,7 +219,7 @@ static int parse_statement(struct parse *p, unsigned ends, unsigned depth, struc
     if (!word)
         return template_fail(p->t, p->at, p->err,
                              "a statement needs a word; known: if, elif, "
-                             "else, endif, for, endfor");
+                             "else, endif, for, endfor, set");
     if (is_end(word, ends)) {
         p->ended_by = word;
         return 0;
@@ -213,12 +228,14 @@ static int parse_statement(struct parse *p, unsigned ends, unsigned depth, struc
         *out = parse_if(p, at, depth);
     else if (strcmp(word, "for") == 0)
         *out = parse_for(p, at, depth);
+    else if (strcmp(word, "set") == 0)
+        *out = parse_set(p, at);
     else if (strcmp(word, "else") == 0 || strcmp(word, "elif") == 0 || strncmp(word, "end", 3) == 0)
         return template_fail(p->t, at, p->err, "'%s' without its beginning", word);
     else
         return template_fail(p->t, at, p->err,
                              "'%.40s' is not a known statement; known: if, elif, else, endif, for, "
-                             "endfor",
+                             "endfor, set",
                              word);
     return *out ? 1 : -1;
 }
@@ -277,6 +294,9 @@ void template_free(struct text_template **t)
 {
     if (!*t)
         return;
+    for (size_t i = 0; i < (*t)->n_regexes; i++)
+        regex_free(&(*t)->regexes[i]);
+    free((*t)->regexes);
     arena_free(&(*t)->arena);
     free((*t)->text);
     free(*t);

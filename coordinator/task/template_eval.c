@@ -1,4 +1,6 @@
 /* template_eval.c - a parsed template and a row to text or a value. */
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,11 +10,16 @@
 #define MAX_OUTPUT (16u << 20)
 #define MAX_STEPS 1000000 /* nodes visited: nested loops end as an error, not as a wait */
 
-/* Variables of loops, innermost first. */
+/* Variables, innermost first. */
 struct scope {
     const char *name;
     struct value value;
     const struct scope *outer;
+};
+
+/* Where `set` puts its variables: a loop's body has a frame of its own, an `if` has not. */
+struct frame {
+    const struct scope *vars;
 };
 
 struct eval {
@@ -21,12 +28,26 @@ struct eval {
     struct arena *arena;
     struct px_err *err;
     uint32_t steps;
+    bool is_undefined; /* the last error is a name, field or item that is not there */
 };
 
 static int eval(struct eval *e, const struct node *n, const struct scope *s, struct value *out);
 
 static int refuse(struct eval *e, const struct node *n, const char *what)
 {
+    return template_fail(e->t, n->at, e->err, "%s", what);
+}
+
+/* Something that is not there: `default` and `is defined` live with it. */
+static int missing(struct eval *e, const struct node *n, const char *fmt, ...) PX_PRINTF(3, 4);
+static int missing(struct eval *e, const struct node *n, const char *fmt, ...)
+{
+    char what[300];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(what, sizeof what, fmt, ap);
+    va_end(ap);
+    e->is_undefined = true;
     return template_fail(e->t, n->at, e->err, "%s", what);
 }
 
@@ -52,7 +73,7 @@ static int eval_name(struct eval *e, const struct node *n, const struct scope *s
     else if (strcmp(n->name, "row_number") == 0)
         *out = value_int(e->row->number);
     else
-        return template_fail(e->t, n->at, e->err, "the row has no field '%s'", n->name);
+        return missing(e, n, "the row has no field '%s'", n->name);
     return 0;
 }
 
@@ -64,9 +85,22 @@ static int eval_field(struct eval *e, const struct node *n, const struct scope *
         return -1;
     const struct value *field = value_get(&of, n->name, strlen(n->name));
     if (!field)
-        return template_fail(e->t, n->at, e->err, "%s has no field '%s'", value_kind_name(&of),
-                             n->name);
+        return missing(e, n, "%s has no field '%s'", value_kind_name(&of), n->name);
     *out = *field;
+    return 0;
+}
+
+static int index_text(struct eval *e, const struct node *n, const struct value *of, int64_t i,
+                      struct value *out)
+{
+    struct value from = value_int(i), to = value_int(i + 1);
+    struct px_err inner;
+    if (i == -1 || i == INT64_MAX)
+        to = (struct value){.kind = VALUE_NULL};
+    if (template_slice(of, &from, to.kind == VALUE_NULL ? NULL : &to, out, &inner) != 0)
+        return with_place(e, n, &inner);
+    if (out->n == 0)
+        return missing(e, n, "index %lld is outside the text", (long long)i);
     return 0;
 }
 
@@ -79,19 +113,57 @@ static int eval_index(struct eval *e, const struct node *n, const struct scope *
     if (of.kind == VALUE_MAP && at.kind == VALUE_TEXT) {
         const struct value *field = value_get(&of, at.text, at.n);
         if (!field)
-            return template_fail(e->t, n->at, e->err, "a map without the key '%.*s'",
-                                 (int)(at.n < 60 ? at.n : 60), at.text);
+            return missing(e, n, "a map without the key '%.*s'", (int)(at.n < 60 ? at.n : 60),
+                           at.text);
         *out = *field;
         return 0;
     }
+    if (of.kind == VALUE_TEXT && at.kind == VALUE_INT && !at.text)
+        return index_text(e, n, &of, at.integer, out);
     if (of.kind != VALUE_LIST || at.kind != VALUE_INT || at.text)
         return template_fail(e->t, n->at, e->err, "%s cannot be indexed by %s",
                              value_kind_name(&of), value_kind_name(&at));
     int64_t i = at.integer < 0 ? at.integer + (int64_t)of.n : at.integer;
     if (i < 0 || i >= (int64_t)of.n)
-        return template_fail(e->t, n->at, e->err, "index %lld is outside a list of %zu",
-                             (long long)at.integer, of.n);
+        return missing(e, n, "index %lld is outside a list of %zu", (long long)at.integer, of.n);
     *out = of.items[i];
+    return 0;
+}
+
+static int eval_slice(struct eval *e, const struct node *n, const struct scope *s,
+                      struct value *out)
+{
+    struct value of, from, to;
+    struct px_err inner;
+    if (eval(e, n->kids[0], s, &of) != 0 || (n->kids[1] && eval(e, n->kids[1], s, &from) != 0) ||
+        (n->kids[2] && eval(e, n->kids[2], s, &to) != 0))
+        return -1;
+    if (template_slice(&of, n->kids[1] ? &from : NULL, n->kids[2] ? &to : NULL, out, &inner) != 0)
+        return with_place(e, n, &inner);
+    return 0;
+}
+
+/* 1 when the operand has a value, 0 when something in it is not there, -1 for other errors. */
+static int eval_if_there(struct eval *e, const struct node *n, const struct scope *s,
+                         struct value *out)
+{
+    e->is_undefined = false;
+    if (eval(e, n, s, out) == 0)
+        return 1;
+    bool absent = e->is_undefined;
+    e->is_undefined = false;
+    return absent ? 0 : -1;
+}
+
+static int eval_test(struct eval *e, const struct node *n, const struct scope *s, struct value *out)
+{
+    struct value v;
+    bool asks_defined = strcmp(n->name, "defined") == 0;
+    int there = asks_defined ? eval_if_there(e, n->kids[0], s, &v) : eval(e, n->kids[0], s, &v) + 1;
+    if (there < 0 || (!asks_defined && there == 0))
+        return -1;
+    bool is = asks_defined ? there > 0 : template_test(n->name, &v);
+    *out = value_bool(is == (n->op != OP_NOT));
     return 0;
 }
 
@@ -107,15 +179,54 @@ static int eval_list(struct eval *e, const struct node *n, const struct scope *s
     return 0;
 }
 
+/* value | default(otherwise, also_when_false) */
+static int eval_default(struct eval *e, const struct node *n, const struct scope *s,
+                        struct value *out)
+{
+    struct value otherwise = value_text("", 0), also = value_bool(false);
+    int there = eval_if_there(e, n->kids[0], s, out);
+    if (there < 0 || (n->n > 1 && eval(e, n->kids[1], s, &otherwise) != 0) ||
+        (n->n > 2 && eval(e, n->kids[2], s, &also) != 0))
+        return -1;
+    if (!there || (value_is_true(&also) && !value_is_true(out)))
+        *out = otherwise;
+    return 0;
+}
+
+static int replace_by_regex(struct eval *e, const struct node *n, const struct value *self,
+                            const struct value *by, struct value *out)
+{
+    struct px_buf b;
+    struct px_err inner;
+    int rc = function_need_text(self, "regex_replace", &inner);
+    if (rc == 0)
+        rc = function_need_text(by, "regex_replace", &inner);
+    if (rc != 0)
+        return with_place(e, n, &inner);
+    px_buf_init(&b, MAX_OUTPUT);
+    px_buf_put(&b, "", 0);
+    rc = regex_replace(n->regex, self->text, self->n, by->text, by->n, &b, &inner);
+    if (rc == 0 && b.overflow)
+        rc = px_fail(&inner, PX_ELIMIT, "'regex_replace' makes more than 16 MiB");
+    if (rc == 0)
+        *out = value_text(arena_copy(e->arena, (char *)b.data, b.len), b.len);
+    px_buf_clear(&b);
+    return rc == 0 ? 0 : with_place(e, n, &inner);
+}
+
 static int eval_call(struct eval *e, const struct node *n, const struct scope *s, struct value *out)
 {
-    struct value args[3]; /* itself and at most two */
+    struct value args[1 + MAX_ARGS];
     struct px_err inner;
-    px_assert(n->n <= 3);
+    px_assert(n->n <= 1 + MAX_ARGS);
+    if (n->function->special == FUNCTION_DEFAULT)
+        return eval_default(e, n, s, out);
     for (size_t i = 0; i < n->n; i++) {
         if (eval(e, n->kids[i], s, &args[i]) != 0)
             return -1;
     }
+    if (n->regex)
+        return replace_by_regex(e, n, &args[0], &args[2], out);
     if (n->function->call(e->arena, &args[0], args + 1, n->n - 1, out, &inner) != 0)
         return with_place(e, n, &inner);
     return 0;
@@ -296,6 +407,10 @@ static int eval(struct eval *e, const struct node *n, const struct scope *s, str
         return eval_field(e, n, s, out);
     case NODE_INDEX:
         return eval_index(e, n, s, out);
+    case NODE_SLICE:
+        return eval_slice(e, n, s, out);
+    case NODE_TEST:
+        return eval_test(e, n, s, out);
     case NODE_LIST:
         return eval_list(e, n, s, out);
     case NODE_CALL:
@@ -316,7 +431,7 @@ static int eval(struct eval *e, const struct node *n, const struct scope *s, str
 
 /* ---- statements ---- */
 
-static int run(struct eval *e, const struct node *n, const struct scope *s, struct px_buf *out);
+static int run(struct eval *e, const struct node *n, struct frame *f, struct px_buf *out);
 
 static struct value loop_state(struct eval *e, size_t i, size_t n)
 {
@@ -334,35 +449,46 @@ static struct value loop_state(struct eval *e, size_t i, size_t n)
     return v;
 }
 
-static int run_for(struct eval *e, const struct node *n, const struct scope *s, struct px_buf *out)
+static int run_for(struct eval *e, const struct node *n, struct frame *f, struct px_buf *out)
 {
     struct value list;
-    if (eval(e, n->kids[0], s, &list) != 0)
+    if (eval(e, n->kids[0], f->vars, &list) != 0)
         return -1;
     if (list.kind != VALUE_LIST)
         return template_fail(e->t, n->at, e->err, "a loop over %s", value_kind_name(&list));
     for (size_t i = 0; i < list.n; i++) {
-        struct scope loop = {.name = "loop", .value = loop_state(e, i, list.n), .outer = s};
+        struct scope loop = {.name = "loop", .value = loop_state(e, i, list.n), .outer = f->vars};
         struct scope item = {.name = n->name, .value = list.items[i], .outer = &loop};
-        if (run(e, n->kids[1], &item, out) != 0)
+        struct frame body = {.vars = &item};
+        if (run(e, n->kids[1], &body, out) != 0)
             return -1;
     }
     return 0;
 }
 
-static int run_print(struct eval *e, const struct node *n, const struct scope *s,
+static int run_print(struct eval *e, const struct node *n, const struct frame *f,
                      struct px_buf *out)
 {
     struct value v;
     struct px_err inner;
-    if (eval(e, n->kids[0], s, &v) != 0)
+    if (eval(e, n->kids[0], f->vars, &v) != 0)
         return -1;
     if (value_write_text(&v, out, &inner) != 0)
         return with_place(e, n, &inner);
     return 0;
 }
 
-static int run(struct eval *e, const struct node *n, const struct scope *s, struct px_buf *out)
+static int run_set(struct eval *e, const struct node *n, struct frame *f)
+{
+    struct scope *var = arena_alloc(e->arena, sizeof *var);
+    *var = (struct scope){.name = n->name, .outer = f->vars};
+    if (eval(e, n->kids[0], f->vars, &var->value) != 0)
+        return -1;
+    f->vars = var;
+    return 0;
+}
+
+static int run(struct eval *e, const struct node *n, struct frame *f, struct px_buf *out)
 {
     struct value v;
     if (++e->steps > MAX_STEPS)
@@ -374,38 +500,58 @@ static int run(struct eval *e, const struct node *n, const struct scope *s, stru
         px_buf_put(out, n->literal.text, n->literal.n);
         return 0;
     case NODE_PRINT:
-        return run_print(e, n, s, out);
+        return run_print(e, n, f, out);
     case NODE_FOR:
-        return run_for(e, n, s, out);
+        return run_for(e, n, f, out);
+    case NODE_SET:
+        return run_set(e, n, f);
     case NODE_IF:
-        if (eval(e, n->kids[0], s, &v) != 0)
+        if (eval(e, n->kids[0], f->vars, &v) != 0)
             return -1;
         if (value_is_true(&v))
-            return run(e, n->kids[1], s, out);
-        return n->kids[2] ? run(e, n->kids[2], s, out) : 0;
+            return run(e, n->kids[1], f, out);
+        return n->kids[2] ? run(e, n->kids[2], f, out) : 0;
     default:
         for (size_t i = 0; i < n->n; i++) {
-            if (run(e, n->kids[i], s, out) != 0)
+            if (run(e, n->kids[i], f, out) != 0)
                 return -1;
         }
         return 0;
     }
 }
 
+/* Nothing but `set` before one expression. */
+static bool is_one_value(const struct node *root)
+{
+    for (size_t i = 0; i + 1 < root->n; i++)
+        if (root->kids[i]->kind != NODE_SET)
+            return false;
+    return root->n > 0 && root->kids[root->n - 1]->kind == NODE_PRINT;
+}
+
+static int value_of(struct eval *e, const struct node *root, struct value *out)
+{
+    struct frame f = {0};
+    struct value v;
+    for (size_t i = 0; i + 1 < root->n; i++)
+        if (run_set(e, root->kids[i], &f) != 0)
+            return -1;
+    if (eval(e, root->kids[root->n - 1]->kids[0], f.vars, &v) != 0)
+        return -1;
+    *out = v;
+    return 0;
+}
+
 int template_value(const struct text_template *t, const struct template_row *row, struct arena *a,
                    struct value *out, struct px_err *err)
 {
     struct eval e = {.t = t, .row = row, .arena = a, .err = err};
-    if (t->root->n == 1 && t->root->kids[0]->kind == NODE_PRINT) {
-        struct value v;
-        if (eval(&e, t->root->kids[0]->kids[0], NULL, &v) != 0)
-            return -1;
-        *out = v;
-        return 0;
-    }
+    struct frame f = {0};
+    if (is_one_value(t->root))
+        return value_of(&e, t->root, out);
     struct px_buf b;
     px_buf_init(&b, 2 * MAX_OUTPUT);
-    int rc = run(&e, t->root, NULL, &b);
+    int rc = run(&e, t->root, &f, &b);
     if (rc == 0)
         *out = value_text(arena_copy(a, (char *)b.data, b.len), b.len);
     px_buf_clear(&b);
@@ -416,8 +562,9 @@ int template_render(const struct text_template *t, const struct template_row *ro
                     struct px_buf *out, struct px_err *err)
 {
     struct eval e = {.t = t, .row = row, .arena = a, .err = err};
+    struct frame f = {0};
     size_t before = out->len;
-    if (run(&e, t->root, NULL, out) != 0 || out->overflow) {
+    if (run(&e, t->root, &f, out) != 0 || out->overflow) {
         if (out->overflow)
             px_fail(err, PX_ELIMIT, "more than 16 MiB of text");
         out->len = before;

@@ -1,5 +1,6 @@
 /* template_expr.c - parsing of expressions. */
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -216,14 +217,53 @@ static struct node *parse_primary(struct parse *p, unsigned depth)
     return parse_name_or_word(p);
 }
 
+static int refuse_function(struct parse *p, size_t at, const char *name, bool as_filter)
+{
+    struct px_buf known;
+    px_buf_init(&known, 4096);
+    function_names(as_filter, &known);
+    int rc = template_fail(p->t, at, p->err, "unknown %s '%.40s'; known: %s",
+                           as_filter ? "filter" : "method", name, (char *)known.data);
+    px_buf_clear(&known);
+    return rc;
+}
+
+static int check_count(struct parse *p, size_t at, const struct function *f, size_t n)
+{
+    char range[40];
+    if (n >= f->min_args && n <= f->max_args)
+        return 0;
+    if (f->max_args > f->min_args)
+        snprintf(range, sizeof range, "%u to %u", f->min_args, f->max_args);
+    else
+        snprintf(range, sizeof range, "%u", f->min_args);
+    return template_fail(p->t, at, p->err, "'%s' takes %s argument%s, not %zu", f->name, range,
+                         f->max_args == 1 && f->min_args == 1 ? "" : "s", n);
+}
+
+/* The pattern is compiled with the template, so it must be written out. */
+static int compile_pattern(struct parse *p, struct node *n)
+{
+    const struct node *pattern = n->kids[1];
+    struct px_err inner;
+    if (pattern->kind != NODE_LITERAL || pattern->literal.kind != VALUE_TEXT)
+        return template_fail(p->t, pattern->at, p->err,
+                             "the pattern of 'regex_replace' must be a text that is written out");
+    n->regex = regex_compile(pattern->literal.text, pattern->literal.n, &inner);
+    if (!n->regex)
+        return template_fail(p->t, pattern->at, p->err, "%s", inner.text);
+    PX_GROW(p->t->regexes, p->t->n_regexes, p->t->cap_regexes);
+    p->t->regexes[p->t->n_regexes++] = n->regex;
+    return 0;
+}
+
 /* name and, for methods always and for filters perhaps, arguments. */
 static struct node *parse_call(struct parse *p, struct node *of, const char *name, size_t at,
                                bool as_filter, unsigned depth)
 {
     const struct function *f = function_find(name, as_filter);
     if (!f) {
-        template_fail(p->t, at, p->err, "unknown %s '%.40s'; known: %s",
-                      as_filter ? "filter" : "method", name, function_names(as_filter));
+        refuse_function(p, at, name, as_filter);
         return NULL;
     }
     struct node *n = with_kids(p, NODE_CALL, at, 1);
@@ -238,12 +278,10 @@ static struct node *parse_call(struct parse *p, struct node *of, const char *nam
         if (!parse_items(p, n, 1, ")", depth))
             return NULL;
     }
-    if (n->n - 1 < f->min_args || n->n - 1 > f->max_args) {
-        template_fail(p->t, at, p->err, "'%s' takes %u%s argument%s, not %zu", name, f->min_args,
-                      f->max_args > f->min_args ? " or 1" : "", f->max_args == 1 ? "" : "s",
-                      n->n - 1);
+    if (check_count(p, at, f, n->n - 1) != 0)
         return NULL;
-    }
+    if (f->special == FUNCTION_REGEX && compile_pattern(p, n) != 0)
+        return NULL;
     return n;
 }
 
@@ -265,6 +303,32 @@ static struct node *parse_dot(struct parse *p, struct node *of, unsigned depth)
     return n;
 }
 
+/* Behind "[": an index, or a slice with either end left out. */
+static struct node *parse_subscript(struct parse *p, struct node *of, size_t at, unsigned depth)
+{
+    struct node *n = with_kids(p, NODE_SLICE, at, 3);
+    n->kids[0] = of;
+    n->kids[1] = n->kids[2] = NULL;
+    if (!parse_take(p, ":")) {
+        n->kids[1] = parse_expression(p, depth + 1);
+        if (!n->kids[1])
+            return NULL;
+        if (parse_take(p, "]")) {
+            n->kind = NODE_INDEX;
+            n->n = 2;
+            return n;
+        }
+        if (!parse_take(p, ":"))
+            return refuse(p, p->at, "']' is missing");
+    }
+    if (parse_take(p, "]"))
+        return n;
+    n->kids[2] = parse_expression(p, depth + 1);
+    if (n->kids[2] && !parse_take(p, "]"))
+        return refuse(p, p->at, "']' is missing");
+    return n->kids[2] ? n : NULL;
+}
+
 static struct node *parse_postfix(struct parse *p, struct node *of, unsigned depth)
 {
     unsigned links = 0;
@@ -275,12 +339,7 @@ static struct node *parse_postfix(struct parse *p, struct node *of, unsigned dep
         if (parse_take(p, ".")) {
             of = parse_dot(p, of, depth);
         } else if (parse_take(p, "[")) {
-            struct node *n = with_kids(p, NODE_INDEX, at, 2);
-            n->kids[0] = of;
-            n->kids[1] = parse_expression(p, depth + 1);
-            if (n->kids[1] && !parse_take(p, "]"))
-                return refuse(p, p->at, "']' is missing");
-            of = n->kids[1] ? n : NULL;
+            of = parse_subscript(p, of, at, depth);
         } else if (parse_take(p, "(")) {
             return refuse(p, at, "only methods and filters can be called");
         } else {
@@ -307,6 +366,26 @@ static struct node *parse_filters(struct parse *p, struct node *of, unsigned dep
     return of;
 }
 
+/* `is [not] name`, behind an operand. */
+static struct node *parse_test(struct parse *p, struct node *of)
+{
+    size_t before = p->at;
+    if (!parse_word(p, "is")) {
+        p->at = before;
+        return of;
+    }
+    bool negated = parse_word(p, "not");
+    parse_skip_space(p);
+    size_t at = p->at;
+    struct node *n = with_kids(p, NODE_TEST, at, 1);
+    n->name = parse_name(p);
+    if (!n->name || !template_test_known(n->name))
+        return refuse(p, at, "an unknown test behind `is`; known: " TEMPLATE_TESTS);
+    n->op = negated ? OP_NOT : OP_EQUAL;
+    n->kids[0] = of;
+    return n;
+}
+
 static struct node *parse_unary(struct parse *p, unsigned depth, bool with_filters)
 {
     parse_skip_space(p);
@@ -327,7 +406,8 @@ static struct node *parse_unary(struct parse *p, unsigned depth, bool with_filte
         n = parse_primary(p, depth);
     }
     n = parse_postfix(p, n, depth);
-    return n && with_filters ? parse_filters(p, n, depth) : n;
+    n = n && with_filters ? parse_filters(p, n, depth) : n;
+    return n && with_filters ? parse_test(p, n) : n;
 }
 
 static struct node *parse_concat(struct parse *p, unsigned depth)

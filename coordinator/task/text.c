@@ -11,6 +11,16 @@ size_t text_code_points(const char *s, size_t n)
     return count;
 }
 
+size_t text_offset(const char *s, size_t n, size_t k)
+{
+    size_t i = 0;
+    for (; i < n; i++) {
+        if (((unsigned char)s[i] & 0xc0) != 0x80 && k-- == 0)
+            break;
+    }
+    return i;
+}
+
 /* Bytes of the white-space character that begins here, 0 when there is none. */
 static size_t space_at(const char *s, size_t n)
 {

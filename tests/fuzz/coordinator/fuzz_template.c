@@ -13,7 +13,10 @@ static const char *const texts[] = {
     "{{ (choices | map(attribute='label') | list).index(key) }}",
     "{% if n > 3 and q in ['a', 'b'] %}A{% elif x == 0.5 or not none %}B{% else %}C{% endif %}",
     "{{ list[-1] if list | length >= 2 else deep['a b'][0] }} {{ q.split(',') | join('-') }}",
-    "{{ ' 12 ' | int - 3 }} {{ q | replace('a', 'b') | upper }} {{ list | first ~ row_number }}"};
+    "{{ ' 12 ' | int - 3 }} {{ q | replace('a', 'b') | upper }} {{ list | first ~ row_number }}",
+    "{% set a = q | regex_replace('(a|b)*', '\\\\1-') %}{{ a[1:-1] ~ nix | default('x') }}",
+    "{{ [3, 1] | sort | tojson }} {{ deep is mapping }} {{ ' b'.lstrip().startswith('b') }}",
+    "{{ 2.5 | round(1) | int }} {{ q.split() | first | capitalize }} {{ q[0] }} {{ q.find('b') }}"};
 
 size_t fuzz_seed(unsigned i, uint8_t *out, size_t cap)
 {

@@ -178,7 +178,7 @@ static void a_text_is_pages_or_one_row(void **state)
     task_free(&t);
     BAD("task: t\ndata: {file: ./w.txt, get: here, page: '('}\nprompt: x\nheadline: n\n"
         "scorer: {kind: none}\n",
-        ":2:40: data.page: is not a regular expression: at 2: missing closing parenthesis");
+        ":2:40: data.page: regular expression: missing closing parenthesis");
     BAD("task: t\ndata: {file: ./d.jsonl, get: here, page: x}\nprompt: x\nheadline: n\n"
         "scorer: {kind: none}\n",
         "data.page: cannot act: it acts on .txt and .raw files");
