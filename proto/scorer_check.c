@@ -299,11 +299,17 @@ int scorer_check_choice(struct json_object *scorer, const char **key, struct px_
     *key = "mutual_info";
     if (json_object_object_get_ex(scorer, "mutual_info", &v) && check_flag(&w, v, err) != 0)
         return -1;
-    *key = "out_of_range";
-    if (json_object_object_get_ex(scorer, "out_of_range", &v)) {
+    static const struct {
+        const char *key, *values[2], *says;
+    } words[] = {{"out_of_range", {"error", "wrong"}, "out_of_range: must be error or wrong"},
+                 {"ties", {"first", "wrong"}, "ties: must be first or wrong"}};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        *key = words[i].key;
+        if (!json_object_object_get_ex(scorer, words[i].key, &v))
+            continue;
         const char *s = is_text(v) ? json_object_get_string(v) : "";
-        if (strcmp(s, "error") != 0 && strcmp(s, "wrong") != 0)
-            return px_fail(err, PX_EINPUT, "out_of_range: must be error or wrong");
+        if (strcmp(s, words[i].values[0]) != 0 && strcmp(s, words[i].values[1]) != 0)
+            return px_fail(err, PX_EINPUT, "%s", words[i].says);
     }
     return 0;
 }

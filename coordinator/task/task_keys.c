@@ -50,9 +50,9 @@ const char *const task_keys_strategies[] = {"few-shot", "scot", "cgo", NULL};
 const char *const task_keys_file[] = {"file", "sha256", NULL};
 const char *const task_keys_fewshot[] = {"n",       "target",    "prompt", "delimiter", "data",
                                          "samples", "selection", "seed",   NULL};
-const char *const task_keys_scorer[] = {"kind",      "version",     "style", "limits",
-                                        "filters",   "exact_match", "main",  "strict",
-                                        "tolerance", "problem",     NULL};
+const char *const task_keys_scorer[] = {
+    "kind",   "version",   "style",       "limits",       "filters", "exact_match", "main",
+    "strict", "tolerance", "mutual_info", "out_of_range", "ties",    "problem",     NULL};
 const char *const task_keys_limits[] = {"cpu_s", "wall_s", "memory_mb", "output_kb", NULL};
 
 static void place(const struct task_map *m, const char *key, char out[CHECK_PATH])

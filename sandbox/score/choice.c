@@ -6,13 +6,17 @@
 #include "proto/mem.h"
 #include "sandbox/score/score.h"
 
+double choice_value(const struct choice_score *c, int kind)
+{
+    return c->logprob / (kind == 1 ? c->n_chars : kind == 2 ? c->n_bytes : 1);
+}
+
 uint32_t choice_best(const struct choice_score *c, uint32_t n, int kind)
 {
     uint32_t best = 0;
     double top = 0;
     for (uint32_t i = 0; i < n; i++) {
-        double by = kind == 1 ? c[i].n_chars : kind == 2 ? c[i].n_bytes : 1;
-        double x = c[i].logprob / by;
+        double x = choice_value(&c[i], kind);
         if (isnan(x)) /* as numpy.argmax: the first NaN counts as the maximum */
             return i;
         if (i == 0 || x > top) {

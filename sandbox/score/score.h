@@ -59,6 +59,7 @@ void numeric_extract(struct span completion, struct extract *out);
 /* Letters: one of `letters` by an explicit pattern. */
 void letter_extract(struct span completion, const char *letters, struct extract *out);
 
+double choice_value(const struct choice_score *c, int kind);
 /* Index of the first maximum of logprob / divisor (kind 0: 1, 1: code points, 2: bytes). */
 uint32_t choice_best(const struct choice_score *c, uint32_t n, int kind);
 
