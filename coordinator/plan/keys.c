@@ -52,8 +52,8 @@ static void hash_generation(struct px_hash *h, const struct job *j)
     hash_think(h, &j->think);
 }
 
-struct px_digest group_base_key(const struct task *t, const struct job *j, bool chat,
-                                enum chat_template tmpl, int32_t fewshot)
+struct px_digest group_base_key(const struct task *t, const struct job *j, const char *scorer,
+                                bool chat, enum chat_template tmpl, int32_t fewshot)
 {
     struct px_digest task = task_digest(t);
     struct px_hash *h = px_hash_new("proctor plan 1");
@@ -62,6 +62,7 @@ struct px_digest group_base_key(const struct task *t, const struct job *j, bool 
     px_hash_u64(h, chat ? (uint64_t)tmpl : 0);
     px_hash_u64(h, (uint64_t)(int64_t)fewshot);
     px_hash_u64(h, SCORER_VERSION);
+    px_hash_str(h, scorer);
     return px_hash_end(&h);
 }
 

@@ -4,9 +4,9 @@
 
 #include "coordinator/plan/plan.h"
 
-/* What all plan keys of a group share: task, model, parameters, versions. */
-struct px_digest group_base_key(const struct task *t, const struct job *j, bool chat,
-                                enum chat_template tmpl, int32_t fewshot);
+/* What all plan keys of a group share: task, model, scorer, parameters, versions. */
+struct px_digest group_base_key(const struct task *t, const struct job *j, const char *scorer,
+                                bool chat, enum chat_template tmpl, int32_t fewshot);
 
 /* The content key of a unit whose prompt and choices are filled. */
 struct px_digest content_key(const struct job *j, const struct unit *u);

@@ -59,7 +59,8 @@ int model_file_open(const struct recipe_model *src, struct model_file *out, stru
 {
     struct model_file m = {.name = px_xstrdup(src->name),
                            .backend = src->backend,
-                           .path = px_xstrdup(src->source ? src->source : "")};
+                           .path = px_xstrdup(src->source ? src->source : ""),
+                           .style = src->style ? px_xstrdup(src->style) : NULL};
     int rc = 0;
     if (src->backend == BACKEND_NOOP) {
         m.digest = px_sha256(src->name, strlen(src->name));
@@ -92,6 +93,7 @@ void model_file_clear(struct model_file *m)
     gguf_free(&m->gguf);
     free(m->name);
     free(m->path);
+    free(m->style);
     free(m->chat_problem);
     free(m->think_open);
     free(m->think.open);

@@ -19,6 +19,7 @@ struct model_file {
     char *path;
     struct px_digest digest; /* SHA-256 of the file; of the name for noop */
     uint64_t bytes;
+    char *style; /* replay: scorer style of programs; NULL: the task's */
     /* native only */
     struct gguf *gguf;
     struct model_config config;

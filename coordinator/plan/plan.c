@@ -290,7 +290,21 @@ static void fill_generate_job(struct job *j, const struct plan_cell *c, const st
     }
 }
 
-static void fill_score_job(struct job *j, const struct task *t)
+/* The task's scorer, but for the style of a recorded model's programs. */
+static char *scorer_for(const struct task *t, const struct model_file *m)
+{
+    const char *text = task_scorer(t);
+    if (!m->style || strcmp(task_scorer_kind(t), "code") != 0)
+        return px_xstrdup(text);
+    struct json_object *o = px_json_parse(text, strlen(text), NULL);
+    px_assert(o != NULL);
+    json_object_object_add(o, "style", json_object_new_string(m->style));
+    char *styled = px_xstrdup(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
+    json_object_put(o);
+    return styled;
+}
+
+static void fill_score_job(struct job *j, const struct task *t, const struct model_file *m)
 {
     j->kind = UNIT_SCORE;
     j->task = px_xstrdup(task_name(t));
@@ -300,7 +314,7 @@ static void fill_score_job(struct job *j, const struct task *t)
     j->kv = KV_F16;
     j->sampler.top_p = 1;
     j->reuse = (struct reuse_spec){.k = 1, .mode = REUSE_DELTA, .kv = REUSE_KV_PROJECT};
-    j->scorer = px_xstrdup(task_scorer(t));
+    j->scorer = scorer_for(t, m);
     j->options = px_xstrdup("");
 }
 
@@ -358,7 +372,7 @@ static void check_group(struct builder *b, const struct recipe_stage *s, const s
     struct px_err err;
     if (m->backend == BACKEND_NATIVE && task_check_fewshot(t, c->settings->fewshot, &err) != 0)
         finding(b, s->line, s->column, "eval.fewshot: task %s: %s", name, err.text);
-    if (choice && m->backend != BACKEND_NATIVE)
+    if (choice && m->backend == BACKEND_NOOP)
         finding(b, s->line, s->column,
                 "eval: task %s asks for loglikelihoods; backend %s only has texts", name,
                 backend_kind_name(m->backend));
@@ -400,9 +414,10 @@ static void add_group(struct builder *b, uint32_t cell, uint32_t task)
         return;
     fill_generate_job(&g.generate, c, m, t);
     copy_thinking(p, &g, m);
-    fill_score_job(&g.score, t);
+    fill_score_job(&g.score, t, m);
     check_group(b, s, c, m, t, &g);
-    g.base = group_base_key(t, &g.generate, g.chat, g.chat_template, c->settings->fewshot);
+    g.base = group_base_key(t, &g.generate, g.score.scorer, g.chat, g.chat_template,
+                            c->settings->fewshot);
     p->n_units += g.n_units;
     PX_GROW(p->groups, p->n_groups, b->cap_groups);
     p->groups[p->n_groups++] = g;

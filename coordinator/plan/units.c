@@ -221,6 +221,22 @@ static int tokenise(const struct plan_group *g, const struct model_file *m,
     return rc;
 }
 
+/* Of recorded loglikelihoods the task knows the choices: how many, and how long. */
+static int recorded_choices(const struct task *t, uint32_t problem, struct unit *u,
+                            struct px_err *err)
+{
+    struct task_prompt p = {0};
+    int rc = task_render(t, problem, 0, false, &p, err);
+    u->choices = px_xcalloc(p.n_choices, sizeof *u->choices);
+    u->n_choices = p.n_choices;
+    for (uint32_t i = 0; i < p.n_choices; i++) {
+        u->choices[i].n_bytes = (uint32_t)strlen(p.choices[i].text);
+        u->choices[i].n_chars = count_chars(p.choices[i].text);
+    }
+    task_prompt_clear(&p);
+    return rc;
+}
+
 int plan_make_unit(const struct plan *p, uint64_t index, struct unit *out, struct receipt *receipt,
                    struct px_err *err)
 {
@@ -240,6 +256,8 @@ int plan_make_unit(const struct plan *p, uint64_t index, struct unit *out, struc
         if (rc == 0 && receipt)
             fill_receipt(g, m, t, &prompt, &u, &r);
         task_prompt_clear(&prompt);
+    } else if (m->backend == BACKEND_REPLAY && g->generate.kind == UNIT_CHOICE) {
+        rc = recorded_choices(t, at.problem, &u, err);
     }
     if (rc != 0) {
         px_wrap(err, "task %s, problem %s", task_name(t), u.problem);
@@ -269,7 +287,7 @@ int plan_make_score_unit(const struct plan *p, uint64_t index, const void *recor
         return px_wrap(err, "task %s, problem %s", task_name(t), task_problem_id(t, at.problem));
     }
     struct unit u = {.problem = px_xstrdup(task_problem_id(t, at.problem)), .sample = at.sample};
-    u.key = verdict_key(&completion, task_scorer(t), (const char *)json.data, json.len);
+    u.key = verdict_key(&completion, g->score.scorer, (const char *)json.data, json.len);
     u.problem_json = px_buf_steal(&json, NULL);
     u.completion = (uint8_t *)px_xmemdup(record, n);
     u.n_completion = (uint32_t)n;

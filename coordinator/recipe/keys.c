@@ -5,6 +5,7 @@
 #include <string.h>
 
 static const char *const backends[] = {"native", "replay", "noop", NULL};
+static const char *const styles[] = {"task", "completion", "function", "raw", "whole", NULL};
 static const char *const kv_types[] = {"f16", "f32", NULL};
 static const char *const subsets[] = {"first", "middle", "last", NULL};
 static const char *const modes[] = {"delta", "skip", "output", NULL};
@@ -48,6 +49,13 @@ const struct key recipe_keys[] = {
      .acts = "the model",
      .doc = "native: our engine; replay: recorded completions; noop: no answers, for measurements, "
             "only with --allow-noop."},
+    {.path = "models.*.style",
+     .type = KEY_ENUM,
+     .def = "task",
+     .allowed = styles,
+     .acts = "programs of replay models",
+     .doc = "How tasks whose scorer is of kind code take recorded texts: as the task's own scorer "
+            "says, or in another style of docs/scoring.md."},
     {.path = "models.*.thinking",
      .type = KEY_MAP,
      .acts = "generation by native models",

@@ -185,6 +185,19 @@ static void read_thinking(struct loading *l, struct recipe_model *m, const struc
         findings_add(&l->f, t, path, "contradiction: open and close are the same text");
 }
 
+static void read_style(struct loading *l, struct recipe_model *m, const struct yaml_node *map)
+{
+    char path[CHECK_PATH];
+    const struct yaml_node *n = valid(map, "models.*", "style");
+    if (!n || strcmp(n->text, "task") == 0)
+        return;
+    snprintf(path, sizeof path, "models.%.64s.style", m->name);
+    if (m->backend != BACKEND_REPLAY)
+        findings_add(&l->f, n, path, "cannot act: it acts on replay models");
+    else
+        m->style = px_xstrdup(n->text);
+}
+
 static void read_models(struct loading *l, const struct yaml_node *root)
 {
     const struct yaml_node *models = yaml_get(root, "models");
@@ -212,6 +225,7 @@ static void read_models(struct loading *l, const struct yaml_node *root)
                          "native, replay");
         read_source(l, m, map);
         read_thinking(l, m, map);
+        read_style(l, m, map);
     }
 }
 
@@ -484,6 +498,7 @@ void recipe_free(struct recipe **r)
     for (uint32_t i = 0; i < (*r)->n_models; i++) {
         free((*r)->models[i].name);
         free((*r)->models[i].source);
+        free((*r)->models[i].style);
         free((*r)->models[i].think_open);
         free((*r)->models[i].think_close);
     }

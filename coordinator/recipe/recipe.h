@@ -69,6 +69,7 @@ struct recipe_model {
     char *name;
     enum backend_kind backend; /* native: GGUF; replay: recorded completions; noop */
     char *source;              /* absolute path ("" for noop) */
+    char *style;               /* replay: scorer style of programs; NULL: the task's */
     /* thinking; NULL and 0 where the model does not think */
     char *think_open, *think_close;
     uint32_t think_budget; /* 0: none */

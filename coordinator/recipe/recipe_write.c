@@ -36,6 +36,8 @@ static void write_models(const struct recipe *r, struct px_buf *out)
                 px_buf_printf(out, ", budget: %u", m->think_budget);
             px_buf_char(out, '}');
         }
+        if (m->style)
+            px_buf_printf(out, ", style: %s", m->style);
         px_buf_str(out, "}\n");
     }
 }

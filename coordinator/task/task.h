@@ -64,6 +64,10 @@ const char *task_subsets_json(const struct task *t);    /* [{"name", "group"}], 
 int task_problem_json(const struct task *t, uint32_t i, struct px_buf *out,
                       struct px_err *err) PX_MUST_CHECK;
 
+/* A text or number of the problem's row under a dotted path, as text. Owned; NULL when there is no
+ * such field or it is a list, a map or null. */
+char *task_field(const struct task *t, uint32_t i, const char *path);
+
 struct task_choice {
     char *text;         /* the choice itself: lengths for acc_norm come from it */
     char *continuation; /* what is scored: delimiter + text */

@@ -11,7 +11,7 @@
 #include "proto/mem.h"
 #include "proto/scorer_kinds.h"
 
-static const char *const styles[] = {"completion", "function", "raw", NULL};
+static const char *const styles[] = {"completion", "function", "raw", "whole", NULL};
 
 void field_clear(struct field *f)
 {

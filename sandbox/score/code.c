@@ -222,10 +222,10 @@ void code_extract(struct span completion, enum code_style style, const char *ent
 {
     memset(out, 0, sizeof *out);
     out->rule = "";
-    if (style == STYLE_RAW) {
+    if (style == STYLE_RAW || style == STYLE_WHOLE) {
         out->text = px_xmemdup(completion.p, completion.n);
         out->n = completion.n;
-        out->rule = "raw";
+        out->rule = style == STYLE_RAW ? "raw" : "as-it-is";
         return;
     }
     bool unclosed;
@@ -261,7 +261,7 @@ void code_extract(struct span completion, enum code_style style, const char *ent
 /* A full definition after the prompt keeps the prompt's imports and helpers; the later one wins. */
 char *code_program(enum code_style style, struct span prompt, const struct extract *e, size_t *n)
 {
-    bool with_prompt = style != STYLE_FUNCTION;
+    bool with_prompt = style != STYLE_FUNCTION && style != STYLE_WHOLE;
     bool body = e->n > 0 && (e->text[0] == ' ' || e->text[0] == '\t');
     size_t n_prompt = with_prompt ? prompt.n : 0;
     char *out = px_xmalloc(n_prompt + e->n + 2);

@@ -15,13 +15,13 @@ static int parse(struct json_object *spec, void **state, struct run_limits *limi
                  struct px_err *err)
 {
     const char *style = px_json_str_or(spec, "style", "completion");
-    static const char *const styles[] = {"completion", "function", "raw"};
+    static const char *const styles[] = {"completion", "function", "raw", "whole"};
     size_t i = 0;
-    while (i < 3 && strcmp(style, styles[i]) != 0)
+    while (i < 4 && strcmp(style, styles[i]) != 0)
         i++;
-    if (i == 3)
+    if (i == 4)
         return px_fail(err, PX_EUNSUPPORTED,
-                       "scorer: style \"%.40s\" is none of completion, function, raw", style);
+                       "scorer: style \"%.40s\" is none of completion, function, raw, whole", style);
     if (problem_limits(json_object_object_get(spec, "limits"), NULL, limits, err) != 0)
         return px_wrap(err, "scorer");
     struct code *c = px_xcalloc(1, sizeof *c);

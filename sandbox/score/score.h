@@ -16,7 +16,8 @@
 enum code_style {
     STYLE_COMPLETION = 1, /* the text continues the prompt */
     STYLE_FUNCTION,       /* the text holds the whole program */
-    STYLE_RAW             /* the program is the prompt and the text, nothing is looked for */
+    STYLE_RAW,            /* the program is the prompt and the text, nothing is looked for */
+    STYLE_WHOLE           /* the program is the text, nothing is looked for */
 };
 
 struct scorer {
