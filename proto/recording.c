@@ -22,9 +22,9 @@ struct row {
 struct recording {
     char *name;
     enum recording_format format;
-    char *id_key, *text_key; /* given, or NULL */
-    char *found_id_key;
-    char *filter; /* lm-eval: the one that is taken */
+    char *id_key, *text_key;             /* given, or NULL */
+    char *found_id_key, *found_text_key; /* of the first row; "" when it has none */
+    char *filter;                        /* lm-eval: the one that is taken */
     struct recording_text text;
     struct row *rows;
     uint32_t n_rows, cap_rows;
@@ -316,6 +316,10 @@ static int take_row(struct recording *r, struct json_object *row, uint32_t line,
     if (id && strcmp(id_key, "doc_id") == 0 && json_object_is_type(id, json_type_int) &&
         json_object_get_int64(id) >= 0)
         position = (uint64_t)json_object_get_int64(id);
+    if (r->n_rows == 0) {
+        free(r->found_text_key);
+        r->found_text_key = px_xstrdup(text_key);
+    }
     for (uint32_t i = 0; i < n; i++)
         add_entry(r, id, position, i, scores > 0);
     r->n_whole += is_whole(r, row, text_key);
@@ -381,6 +385,7 @@ static struct recording *new_recording(const char *name, const struct recording_
     struct recording *r = px_xcalloc(1, sizeof *r);
     r->name = px_xstrdup(name);
     r->found_id_key = px_xstrdup("");
+    r->found_text_key = px_xstrdup("");
     if (opt) {
         r->format = opt->format;
         r->id_key = opt->id_key ? px_xstrdup(opt->id_key) : NULL;
@@ -453,6 +458,7 @@ void recording_free(struct recording **rp)
     free(r->id_key);
     free(r->text_key);
     free(r->found_id_key);
+    free(r->found_text_key);
     free(r->filter);
     free(r);
     *rp = NULL;
@@ -489,6 +495,11 @@ const struct recording_item *recording_item(const struct recording *r, uint32_t 
 const char *recording_id_key(const struct recording *r)
 {
     return r->found_id_key;
+}
+
+const char *recording_text_key(const struct recording *r)
+{
+    return r->found_text_key;
 }
 
 bool recording_whole(const struct recording *r)

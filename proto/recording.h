@@ -61,6 +61,8 @@ uint32_t recording_items(const struct recording *r);
 const struct recording_item *recording_item(const struct recording *r, uint32_t i);
 /* Key that the ids stand under ("task_id"), "" when there are none. */
 const char *recording_id_key(const struct recording *r);
+/* Key that the texts of the first row stand under ("completion"), "" for loglikelihoods. */
+const char *recording_text_key(const struct recording *r);
 /* The texts are complete programs: a prompt must not be put before them. */
 bool recording_whole(const struct recording *r);
 /* lm-eval: rows of other filters that repeat a document. */

@@ -52,7 +52,9 @@ static void print_findings(struct px_buf *findings)
     px_buf_clear(findings);
 }
 
-int setup_load(const char *path, struct setup_options *o, struct setup *out, struct px_err *err)
+/* text NULL: the file at path. */
+static int load(const char *text, size_t len, const char *path, struct setup_options *o,
+                struct setup *out, struct px_err *err)
 {
     struct setup s = {0};
     struct px_buf findings;
@@ -63,7 +65,8 @@ int setup_load(const char *path, struct setup_options *o, struct setup *out, str
         o->sets[o->n_sets++] = limit;
     }
     struct recipe_options ro = {.sets = o->sets, .n_sets = o->n_sets, .allow_noop = o->allow_noop};
-    s.recipe = recipe_load(path, &ro, &findings, err);
+    s.recipe = text ? recipe_parse(text, len, path, &ro, &findings, err)
+                    : recipe_load(path, &ro, &findings, err);
     if (!s.recipe) {
         print_findings(&findings);
         return -1;
@@ -81,6 +84,17 @@ int setup_load(const char *path, struct setup_options *o, struct setup *out, str
     s.run_dir = o->run_dir ? px_xstrdup(o->run_dir) : px_xasprintf("runs/%s", s.recipe->name);
     *out = s;
     return 0;
+}
+
+int setup_load(const char *path, struct setup_options *o, struct setup *out, struct px_err *err)
+{
+    return load(NULL, 0, path, o, out, err);
+}
+
+int setup_parse(const char *text, size_t len, const char *path, struct setup_options *o,
+                struct setup *out, struct px_err *err)
+{
+    return load(text, len, path, o, out, err);
 }
 
 void setup_clear(struct setup *s)

@@ -35,6 +35,10 @@ uint32_t setup_table(struct setup_options *o, struct cli_option *out);
 /* Loads and plans. Findings are printed to stderr, one per line. */
 int setup_load(const char *recipe, struct setup_options *o, struct setup *out,
                struct px_err *err) PX_MUST_CHECK;
+/* The same for a recipe that a command wrote itself; path is its name in messages, and its
+ * directory is where relative paths begin. */
+int setup_parse(const char *text, size_t len, const char *path, struct setup_options *o,
+                struct setup *out, struct px_err *err) PX_MUST_CHECK;
 void setup_clear(struct setup *s);
 
 #endif

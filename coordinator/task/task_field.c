@@ -6,7 +6,7 @@
 char *task_field(const struct task *t, uint32_t i, const char *path)
 {
     struct arena *a = arena_new();
-    struct value row = rows_get(t->rows, i, a);
+    struct value row = table_get(t->rows, i, a);
     const struct value *v = &row;
     struct px_buf b;
     char *text = NULL;
