@@ -83,8 +83,8 @@ static void errors(const struct group_stats *g, uint32_t i, struct alarms *a)
 static void suspicious_score(const struct group_stats *g, uint32_t i, struct alarms *a)
 {
     uint64_t right = g->outcomes[OUTCOME_RIGHT];
-    if (g->outcomes[OUTCOME_UNSCORED] == g->done)
-        return;
+    if (g->outcomes[OUTCOME_UNSCORED] == g->done || g->outcomes[OUTCOME_GRADED])
+        return; /* nothing is right or wrong there */
     if (g->done >= FEW && right == 0)
         raise_alarm(a, ALARM_WARNING, "zero", i,
                     "0 of %llu are right: check the prompt, the stop tokens and the extraction",

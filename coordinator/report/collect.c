@@ -1,79 +1,35 @@
-/* collect.c - one pass over a group's units. Sums are taken in the manifest's order. */
+/* collect.c - one pass over the store: counts, and each problem's values, in the manifest's order.
+ * What they come to is figures.c's and parts.c's. */
 #include "coordinator/report/collect.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "coordinator/report/figures.h"
+#include "coordinator/report/gates.h"
 #include "coordinator/report/pairing.h"
+#include "coordinator/report/parts.h"
+#include "coordinator/report/votes.h"
 #include "proto/json.h"
 #include "proto/mem.h"
 
 struct collector {
     struct group_stats *g;
-    uint32_t problem; /* index of the problem at hand */
-    bool fresh;       /* it has no sample yet */
-    uint32_t n_texts, right;
-    struct px_digest first_text;
+    uint32_t problem;      /* index of the problem at hand */
+    bool fresh;            /* it has no unit yet */
+    uint32_t problem_left; /* units of it that are not done */
+    uint32_t n_texts;
+    uint64_t first_text;
     bool same_texts;
-    uint32_t problem_left; /* samples of the problem that are not done */
-    char *answer;
+    char *answer; /* the first one of the group */
     uint32_t n_answer;
-    double *pass_sums; /* per g->pass_at */
+    struct votes votes;
+    collect_watch watch;
+    void *ctx;
+    int rc; /* of the watch */
+    struct px_err *err;
 };
-
-const char *outcome_name(enum outcome o)
-{
-    static const char *const names[N_OUTCOMES] = {
-        "missing",  "right",    "wrong", "unparsed",    "truncated", "timeout",
-        "overflow", "too_long", "error", "quarantined", "unscored"};
-    return o < N_OUTCOMES ? names[o] : "unknown";
-}
-
-static enum outcome outcome_of_class(enum verdict_class class)
-{
-    switch (class) {
-    case VERDICT_PASSED:
-    case VERDICT_FAILED_ASSERTION:
-    case VERDICT_WRONG_ANSWER:
-    case VERDICT_COMPILE_ERROR:
-    case VERDICT_RUNTIME_ERROR:
-    case VERDICT_MEMORY_LIMIT:
-    case VERDICT_OUTPUT_LIMIT:
-    case VERDICT_SECURITY_VIOLATION:
-        return OUTCOME_WRONG;
-    case VERDICT_TIMEOUT:
-        return OUTCOME_TIMEOUT;
-    case VERDICT_NO_CODE:
-    case VERDICT_UNPARSED:
-        return OUTCOME_UNPARSED;
-    case VERDICT_OVERFLOW:
-        return OUTCOME_OVERFLOW;
-    case VERDICT_TOO_LONG:
-        return OUTCOME_TOO_LONG;
-    case VERDICT_UNSCORED:
-        return OUTCOME_UNSCORED;
-    case VERDICT_ERROR:
-    case VERDICT_INCONCLUSIVE:
-    case VERDICT_SANDBOX_ERROR:
-    default:
-        return OUTCOME_ERROR;
-    }
-}
-
-enum outcome outcome_of(const struct sample *s)
-{
-    if (!sample_done(s))
-        return OUTCOME_MISSING;
-    if (!s->has_verdict && s->quarantine)
-        return OUTCOME_QUARANTINED;
-    /* the headline decides: for a choice it may be acc_norm, where the class goes by acc */
-    if (s->has_verdict && sample_value(s) >= 1)
-        return OUTCOME_RIGHT;
-    enum outcome o = outcome_of_class(sample_class(s));
-    bool cut = s->has_completion && s->completion.finish == FINISH_LENGTH;
-    return cut && (o == OUTCOME_WRONG || o == OUTCOME_UNPARSED) ? OUTCOME_TRUNCATED : o;
-}
 
 /* ---- one problem after another ---- */
 
@@ -82,12 +38,7 @@ static struct metric_stats *metric_of(struct group_stats *g, const char *name)
     for (uint32_t i = 0; i < g->n_metrics; i++)
         if (strcmp(g->metrics[i].name, name) == 0)
             return &g->metrics[i];
-    if (g->n_metrics == MAX_METRICS)
-        return NULL;
-    struct metric_stats *m = &g->metrics[g->n_metrics++];
-    m->name = px_xstrdup(name);
-    m->binary = true;
-    return m;
+    return group_add_metric(g, name, METRIC_MEAN);
 }
 
 static void close_problem(struct collector *c)
@@ -97,17 +48,12 @@ static void close_problem(struct collector *c)
         return;
     for (uint32_t i = 0; i < g->n_metrics; i++) {
         struct metric_stats *m = &g->metrics[i];
-        double mean = m->problem_sum / g->samples;
-        m->sum += mean;
-        m->sum_of_squares += mean * mean;
+        m->problem[c->problem] = m->problem_sum / (g->samples * g->turns);
         m->problem_sum = 0;
-        if (i == 0)
-            g->problem_value[c->problem] = mean;
     }
-    for (uint32_t i = 0; i < g->n_pass_at; i++)
-        c->pass_sums[i] += stats_pass_at(g->samples, c->right, g->pass_at[i].k);
     g->problem_done[c->problem] = c->problem_left == 0;
-    if (c->n_texts > 1) {
+    votes_close(&c->votes);
+    if (c->n_texts > 1 && g->turns == 1) {
         g->compared_problems++;
         g->repeated_problems += c->same_texts;
     }
@@ -117,12 +63,12 @@ static void open_problem(struct collector *c, uint32_t problem)
 {
     c->problem = problem;
     c->fresh = true;
-    c->n_texts = c->right = 0;
+    c->n_texts = 0;
     c->same_texts = true;
-    c->problem_left = c->g->samples;
+    c->problem_left = c->g->samples * c->g->turns;
 }
 
-/* ---- one sample ---- */
+/* ---- one unit ---- */
 
 static void note_answer(struct collector *c, const struct verdict *v)
 {
@@ -138,52 +84,36 @@ static void note_answer(struct collector *c, const struct verdict *v)
     }
 }
 
-static void note_verdict(struct collector *c, const struct verdict *v)
+static void note_verdict(struct collector *c, const struct sample *s)
 {
+    const struct verdict *v = &s->verdict;
     for (uint32_t i = 0; i < v->n_metrics; i++) {
         struct metric_stats *m = metric_of(c->g, v->metrics[i].name);
         double x = v->metrics[i].value;
-        if (!m)
+        if (!m || m->kind != METRIC_MEAN)
             continue;
         m->problem_sum += x;
-        if (!(x >= 1 && x <= 1) && !(x >= 0 && x <= 0))
-            m->binary = false;
+        m->binary = m->binary && (!(x > 0) || !(x < 1)) && x >= 0 && x <= 1;
+        m->share = m->share && x >= 0 && x <= 1;
     }
     note_answer(c, v);
+    votes_cast(&c->votes, v->extracted, v->n_extracted, sample_value(s));
 }
 
-static struct host_speed *host_of(struct group_stats *g, const char *name)
+static uint64_t text_mark(const struct completion *done)
 {
-    for (uint32_t i = 0; i < g->n_hosts; i++)
-        if (strcmp(g->hosts[i].host, name) == 0)
-            return &g->hosts[i];
-    g->hosts = px_xrealloc(g->hosts, (g->n_hosts + 1) * sizeof *g->hosts);
-    struct host_speed *h = &g->hosts[g->n_hosts++];
-    memset(h, 0, sizeof *h);
-    h->host = px_xstrdup(name);
-    return h;
+    struct px_digest d = px_sha256(done->text, done->n_text);
+    uint64_t mark = px_load_u64(d.b);
+    return mark ? mark : 1;
 }
 
-static void note_observed(struct group_stats *g, const struct completion *c)
-{
-    struct host_speed *h = host_of(g, c->host ? c->host : "");
-    h->n++;
-    h->prompt_tokens += c->n_prompt;
-    h->prefill_s += c->prefill_s;
-    h->steps += c->decode_steps;
-    h->decode_s += c->decode_s;
-    g->retried += c->attempts > 1;
-    if (c->wall_us && (!g->first_wall_us || c->wall_us < g->first_wall_us))
-        g->first_wall_us = c->wall_us;
-    if (c->wall_us > g->last_wall_us)
-        g->last_wall_us = c->wall_us;
-}
-
-static void note_completion(struct collector *c, const struct completion *done)
+static void note_completion(struct collector *c, const struct sample *s)
 {
     struct group_stats *g = c->g;
+    const struct completion *done = &s->completion;
     g->finishes[(unsigned)done->finish < N_FINISHES ? done->finish : 0]++;
     g->prompt_tokens += done->n_prompt;
+    g->prompt_computed += done->n_prompt_computed;
     g->generated_tokens += done->n_tokens;
     g->decode_steps += done->decode_steps;
     g->refresh_steps += done->refresh_steps;
@@ -195,19 +125,25 @@ static void note_completion(struct collector *c, const struct completion *done)
         g->one_length = true;
     }
     g->one_length = g->one_length && length == g->length;
-    struct px_digest text = px_sha256(done->text, done->n_text);
+    uint64_t text = text_mark(done);
+    g->unit_text[s->index] = text;
     if (c->n_texts++ == 0)
         c->first_text = text;
     else
-        c->same_texts = c->same_texts && px_digest_eq(&text, &c->first_text);
-    note_observed(g, done);
+        c->same_texts = c->same_texts && text == c->first_text;
+    speeds_note(&g->speeds, done);
+    g->retried += done->attempts > 1;
+    if (done->wall_us && (!g->first_wall_us || done->wall_us < g->first_wall_us))
+        g->first_wall_us = done->wall_us;
+    if (done->wall_us > g->last_wall_us)
+        g->last_wall_us = done->wall_us;
 }
 
 static bool note_sample(void *ctx, const struct sample *s)
 {
     struct collector *c = ctx;
     struct group_stats *g = c->g;
-    uint32_t problem = s->index / g->samples;
+    uint32_t problem = s->index / (g->samples * g->turns);
     if (problem != c->problem) {
         close_problem(c);
         open_problem(c, problem);
@@ -215,66 +151,63 @@ static bool note_sample(void *ctx, const struct sample *s)
     c->fresh = false;
     enum outcome o = outcome_of(s);
     g->outcomes[o]++;
-    c->right += o == OUTCOME_RIGHT;
+    g->unit_outcome[s->index] = (uint8_t)o;
+    g->problem_right[problem] += o == OUTCOME_RIGHT;
+    for (int i = 0; i < N_ACCIDENTS; i++)
+        g->accidents[i] += (s->accidents & accident_bit(i)) != 0;
     if (s->has_completion)
-        note_completion(c, &s->completion);
-    if (!sample_done(s))
-        return true;
-    g->done++;
-    c->problem_left--;
-    g->classes[sample_class(s)]++;
+        note_completion(c, s);
+    if (sample_done(s)) {
+        g->done++;
+        c->problem_left--;
+        g->classes[sample_class(s)]++;
+    }
     if (s->has_verdict)
-        note_verdict(c, &s->verdict);
-    return true;
+        note_verdict(c, s);
+    c->rc = c->watch ? c->watch(c->ctx, s, c->err) : 0;
+    return c->rc == 0;
 }
 
 /* ---- one group ---- */
 
-/* Units come problem by problem, each with the same number of samples; a manifest that is laid out
- * otherwise is taken sample by sample. */
-static uint32_t samples_of(const struct manifest_group *g)
+static bool same_problem(const struct manifest_group *g, uint32_t a, uint32_t b)
 {
-    uint32_t n = 1;
-    while (n < g->n_units && strcmp(g->units[n].problem, g->units[0].problem) == 0)
+    return strcmp(g->units[a].problem, g->units[b].problem) == 0;
+}
+
+/* Units come problem by problem, each with the same samples and turns; a manifest that is laid out
+ * otherwise is taken unit by unit. */
+static void find_layout(const struct manifest_group *g, uint32_t *samples, uint32_t *turns)
+{
+    uint32_t n = 1, last_turn = 0;
+    *samples = *turns = 1;
+    while (n < g->n_units && same_problem(g, n, 0))
         n++;
-    if (n == 0 || g->n_units % n)
-        return 1;
-    for (uint32_t i = 0; i < g->n_units; i++)
-        if (g->units[i].sample != i % n ||
-            strcmp(g->units[i].problem, g->units[i - i % n].problem) != 0)
-            return 1;
-    return n;
+    if (g->n_units % n)
+        return;
+    for (uint32_t i = 0; i < n; i++)
+        last_turn = g->units[i].turn > last_turn ? g->units[i].turn : last_turn;
+    if (last_turn >= n || n % (last_turn + 1))
+        return;
+    for (uint32_t i = 0; i < g->n_units; i++) {
+        const struct manifest_unit *u = &g->units[i], *like = &g->units[i % n];
+        if (u->sample != like->sample || u->turn != like->turn ||
+            u->sample >= n / (last_turn + 1) || !same_problem(g, i, i - i % n) ||
+            (i % n == 0 && i && same_problem(g, i, i - 1)))
+            return;
+    }
+    *turns = last_turn + 1;
+    *samples = n / *turns;
 }
 
 static void choose_pass_at(struct group_stats *g)
 {
     static const uint32_t wanted[] = {1, 2, 5, 10, 20, 50, 100};
-    if (g->samples < 2)
+    if (g->samples < 2 || g->turns > 1)
         return;
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted && wanted[i] < g->samples; i++)
         g->pass_at[g->n_pass_at++].k = wanted[i];
     g->pass_at[g->n_pass_at++].k = g->samples;
-}
-
-static void finish_metrics(struct group_stats *g, const double *pass_sums)
-{
-    double problems = g->n_problems;
-    for (uint32_t i = 0; i < g->n_metrics && g->n_problems; i++) {
-        struct metric_stats *m = &g->metrics[i];
-        m->value = m->sum / problems;
-        /* where every sample agrees, Student's interval would have no width */
-        bool sure = m->sum <= 0 || m->sum >= problems;
-        m->interval = m->binary && (g->samples == 1 || sure)
-                          ? stats_wilson((uint64_t)llround(m->sum), g->n_problems)
-                          : stats_mean(m->sum, m->sum_of_squares, g->n_problems);
-        /* metrics are shares; Student's interval knows nothing of that */
-        if (m->interval.lo < 0)
-            m->interval.lo = 0;
-        if (m->interval.hi > 1)
-            m->interval.hi = 1;
-    }
-    for (uint32_t i = 0; i < g->n_pass_at && g->n_problems; i++)
-        g->pass_at[i].value = pass_sums[i] / problems;
 }
 
 static double setting(const struct manifest_cell *c, const char *key)
@@ -285,55 +218,148 @@ static double setting(const struct manifest_cell *c, const char *key)
     return v;
 }
 
-static int collect_group(struct store_view *v, const struct manifest *m, uint32_t index,
-                         struct group_stats *g, struct px_err *err)
+/* Answers that can be voted on: texts that are answers, not programs or ratings. */
+static bool can_vote(const struct group_stats *g)
 {
-    double pass_sums[sizeof g->pass_at / sizeof *g->pass_at] = {0};
+    return g->samples > 1 && g->turns == 1 && strcmp(g->task->request, "generate") == 0 &&
+           strcmp(g->task->scorer, "code") != 0 && strcmp(g->task->scorer, "none") != 0 &&
+           g->metrics[0].kind == METRIC_MEAN;
+}
+
+static void prepare(struct run_stats *r, uint32_t index)
+{
+    const struct manifest *m = r->manifest;
+    struct group_stats *g = &r->groups[index];
     const struct manifest_group *mg = &m->groups[index];
     g->group = mg;
     g->cell = &m->cells[mg->cell];
     g->task = &m->tasks[mg->task];
+    g->model_digest = r->cell_digests[mg->cell];
     g->n = mg->n_units;
-    g->samples = g->n ? samples_of(mg) : 1;
-    g->n_problems = (uint32_t)(g->n / g->samples);
-    g->problem_value = px_xcalloc((size_t)g->n_problems + 1, sizeof *g->problem_value);
+    g->samples = g->turns = 1;
+    if (g->n)
+        find_layout(mg, &g->samples, &g->turns);
+    g->n_problems = (uint32_t)(g->n / ((uint64_t)g->samples * g->turns));
     g->problem_done = px_xcalloc((size_t)g->n_problems + 1, sizeof *g->problem_done);
+    g->problem_right = px_xcalloc((size_t)g->n_problems + 1, sizeof *g->problem_right);
+    g->unit_outcome = px_xcalloc((size_t)g->n + 1, sizeof *g->unit_outcome);
+    g->unit_text = px_xcalloc((size_t)g->n + 1, sizeof *g->unit_text);
     g->temperature = setting(g->cell, "sampler.temperature");
     choose_pass_at(g);
-    metric_of(g, g->task->headline);
-    struct collector c = {.g = g, .pass_sums = pass_sums};
+    group_first_metrics(g);
+}
+
+static int collect_group(struct store_view *v, struct run_stats *r, uint32_t index,
+                         collect_watch watch, void *ctx, struct px_err *err)
+{
+    struct group_stats *g = &r->groups[index];
+    struct collector c = {.g = g, .watch = watch, .ctx = ctx, .err = err};
+    prepare(r, index);
+    votes_begin(&c.votes, can_vote(g) ? g->n_problems : 0);
     open_problem(&c, 0);
-    int rc = walk_group(v, m, index, note_sample, &c, err);
+    int rc = walk_group(v, r->manifest, index, note_sample, &c, err);
     close_problem(&c);
     free(c.answer);
-    finish_metrics(g, pass_sums);
-    return rc;
+    group_figures(g);
+    votes_end(&c.votes, &g->majority);
+    parts_make(g);
+    speeds_finish(&g->speeds);
+    return rc == 0 ? c.rc : rc;
 }
 
 /* ---- the run ---- */
 
-struct run_stats *collect_run(struct store *s, struct px_err *err)
+/* Digest of each cell's model, by the manifest's list of models. */
+static char **cell_digests(const struct manifest *m)
+{
+    char **out = px_xcalloc((size_t)m->n_cells + 1, sizeof *out);
+    struct json_object *list = px_json_parse(m->models, strlen(m->models), NULL);
+    size_t n =
+        list && json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+    for (uint32_t i = 0; i < m->n_cells; i++) {
+        const char *digest = "";
+        for (size_t k = 0; k < n; k++) {
+            struct json_object *o = json_object_array_get_idx(list, k);
+            if (strcmp(px_json_str_or(o, "name", ""), m->cells[i].model) == 0)
+                digest = px_json_str_or(o, "digest", "");
+        }
+        out[i] = px_xstrdup(digest);
+    }
+    json_object_put(list);
+    return out;
+}
+
+static struct bounds bounds_of(const struct manifest_task *t)
+{
+    struct json_object *o = px_json_parse(t->oracle, strlen(t->oracle), NULL);
+    struct bounds b = {NAN, NAN, NAN};
+    struct json_object *known;
+    if (o && json_object_object_get_ex(o, "reference", &known))
+        b.reference = px_json_double_or(known, t->headline, NAN);
+    if (o && json_object_object_get_ex(o, "empty", &known))
+        b.empty = px_json_double_or(known, t->headline, NAN);
+    if (o && json_object_object_get_ex(o, "first", &known))
+        b.first = px_json_double_or(known, t->headline, NAN);
+    json_object_put(o);
+    return b;
+}
+
+static int collect_groups(struct store *s, struct run_stats *r, collect_watch watch, void *ctx,
+                          struct px_err *err)
+{
+    struct store_view *v = store_view_begin(s, err);
+    int rc = 0;
+    if (!v)
+        return -1;
+    r->lost = store_view_count(v, STORE_LOST);
+    for (uint32_t i = 0; i < r->n_groups && rc == 0; i++)
+        rc = collect_group(v, r, i, watch, ctx, err);
+    gates_judge_run(v, r);
+    store_view_end(&v);
+    return rc;
+}
+
+struct run_stats *collect_run_watched(struct store *s, collect_watch watch, void *ctx,
+                                      struct px_err *err)
 {
     struct run_stats *r = px_xcalloc(1, sizeof *r);
-    struct store_view *v = NULL;
-    int rc = -1;
     r->manifest = manifest_read(s, err);
-    if (r->manifest)
-        v = store_view_begin(s, err);
-    if (v) {
-        r->lost = store_view_count(v, STORE_LOST);
-        r->n_groups = r->manifest->n_groups;
-        r->groups = px_xcalloc((size_t)r->n_groups + 1, sizeof *r->groups);
-        rc = 0;
-        for (uint32_t i = 0; i < r->n_groups && rc == 0; i++)
-            rc = collect_group(v, r->manifest, i, &r->groups[i], err);
+    if (!r->manifest) {
+        run_stats_free(&r);
+        return NULL;
     }
-    store_view_end(&v);
-    if (rc == 0)
+    const struct manifest *m = r->manifest;
+    r->n_groups = m->n_groups;
+    r->groups = px_xcalloc((size_t)r->n_groups + 1, sizeof *r->groups);
+    r->cell_digests = cell_digests(m);
+    r->bounds = px_xcalloc((size_t)m->n_tasks + 1, sizeof *r->bounds);
+    for (uint32_t i = 0; i < m->n_tasks; i++)
+        r->bounds[i] = bounds_of(&m->tasks[i]);
+    if (collect_groups(s, r, watch, ctx, err) == 0)
         pair_groups(r);
     else
         run_stats_free(&r);
     return r;
+}
+
+struct run_stats *collect_run(struct store *s, struct px_err *err)
+{
+    return collect_run_watched(s, NULL, NULL, err);
+}
+
+static void free_group(struct group_stats *g)
+{
+    for (uint32_t k = 0; k < g->n_metrics; k++) {
+        free(g->metrics[k].name);
+        free(g->metrics[k].problem);
+    }
+    parts_free(g);
+    speeds_clear(&g->speeds);
+    free(g->problem_done);
+    free(g->problem_right);
+    free(g->problem_subset);
+    free(g->unit_outcome);
+    free(g->unit_text);
 }
 
 void run_stats_free(struct run_stats **rp)
@@ -341,38 +367,43 @@ void run_stats_free(struct run_stats **rp)
     struct run_stats *r = *rp;
     if (!r)
         return;
-    for (uint32_t i = 0; i < r->n_groups; i++) {
-        struct group_stats *g = &r->groups[i];
-        for (uint32_t k = 0; k < g->n_metrics; k++)
-            free(g->metrics[k].name);
-        for (uint32_t k = 0; k < g->n_hosts; k++)
-            free(g->hosts[k].host);
-        free(g->hosts);
-        free(g->problem_value);
-        free(g->problem_done);
-    }
+    for (uint32_t i = 0; i < r->n_groups; i++)
+        free_group(&r->groups[i]);
+    for (uint32_t i = 0; r->cell_digests && i < r->manifest->n_cells; i++)
+        free(r->cell_digests[i]);
+    gates_free(r);
+    free(r->cell_digests);
+    free(r->bounds);
     free(r->groups);
     manifest_free(&r->manifest);
     free(r);
     *rp = NULL;
 }
 
-double group_prefill_speed(const struct group_stats *g)
+/* ---- what others ask of a group ---- */
+
+const char *group_problem(const struct group_stats *g, uint32_t problem)
 {
-    double tokens = 0, seconds = 0;
-    for (uint32_t i = 0; i < g->n_hosts; i++) {
-        tokens += (double)g->hosts[i].prompt_tokens;
-        seconds += g->hosts[i].prefill_s;
-    }
-    return seconds > 0 ? tokens / seconds : 0;
+    return g->group->units[(uint64_t)problem * g->samples * g->turns].problem;
 }
 
-double group_decode_speed(const struct group_stats *g)
+bool group_incomplete(const struct group_stats *g)
 {
-    double steps = 0, seconds = 0;
-    for (uint32_t i = 0; i < g->n_hosts; i++) {
-        steps += (double)g->hosts[i].steps;
-        seconds += g->hosts[i].decode_s;
-    }
-    return seconds > 0 ? steps / seconds : 0;
+    return g->done < g->n || g->n_problems < g->task->n_problems;
+}
+
+const struct metric_stats *group_metric(const struct group_stats *g, const char *name)
+{
+    for (uint32_t i = 0; i < g->n_metrics; i++)
+        if (strcmp(g->metrics[i].name, name) == 0)
+            return &g->metrics[i];
+    return NULL;
+}
+
+bool task_in_percent(const struct run_stats *r, uint32_t task)
+{
+    for (uint32_t i = 0; i < r->n_groups; i++)
+        if (r->groups[i].group->task == task && !r->groups[i].metrics[0].share)
+            return false;
+    return true;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coordinator/report/compare.h"
 #include "proto/json.h"
 #include "proto/mem.h"
 
@@ -40,10 +41,10 @@ static bool same_problems(const struct group_stats *a, const struct group_stats 
 static double speed_ratio(const struct group_stats *g, const struct group_stats *base)
 {
     double weight = 0, sum = 0;
-    for (uint32_t i = 0; i < g->n_hosts; i++) {
-        const struct host_speed *h = &g->hosts[i];
-        for (uint32_t k = 0; k < base->n_hosts; k++) {
-            const struct host_speed *b = &base->hosts[k];
+    for (uint32_t i = 0; i < g->speeds.n_hosts; i++) {
+        const struct host_speed *h = &g->speeds.hosts[i];
+        for (uint32_t k = 0; k < base->speeds.n_hosts; k++) {
+            const struct host_speed *b = &base->speeds.hosts[k];
             if (strcmp(h->host, b->host) != 0 || !(h->decode_s > 0) || !(b->decode_s > 0) ||
                 h->steps == 0 || b->steps == 0)
                 continue;
@@ -55,24 +56,21 @@ static double speed_ratio(const struct group_stats *g, const struct group_stats 
     return weight > 0 ? sum / weight : 0;
 }
 
-static void compare(struct group_stats *g, const struct group_stats *base, uint32_t baseline)
+static void pair(struct group_stats *g, const struct group_stats *base, uint32_t baseline)
 {
+    struct comparison c;
     struct pairing *p = &g->pairing;
-    double sum = 0;
+    if (compare_groups(base, g, NULL, &c, NULL) != 0)
+        return;
     p->valid = true;
     p->baseline = baseline;
-    for (uint32_t i = 0; i < g->n_problems; i++) {
-        if (!g->problem_done[i] || !base->problem_done[i])
-            continue;
-        double d = g->problem_value[i] - base->problem_value[i];
-        p->n++;
-        p->gained += d > 0;
-        p->lost += d < 0;
-        sum += d;
-    }
-    p->difference = p->n ? sum / (double)p->n : 0;
-    p->p = stats_mcnemar(p->gained, p->lost);
+    p->n = c.n;
+    p->gained = c.gained;
+    p->lost = c.lost;
+    p->difference = c.difference;
+    p->p = c.p;
     p->speed_ratio = speed_ratio(g, base);
+    comparison_clear(&c);
 }
 
 void pair_groups(struct run_stats *r)
@@ -89,7 +87,7 @@ void pair_groups(struct run_stats *r)
                 strcmp(b->cell->model, g->cell->model) != 0 ||
                 strcmp(texts[b->group->cell], texts[g->group->cell]) != 0 || !same_problems(g, b))
                 continue;
-            compare(g, b, k);
+            pair(g, b, k);
             break;
         }
     }

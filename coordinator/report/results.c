@@ -1,24 +1,17 @@
 /* results.c - see results.h. */
 #include "coordinator/report/results.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "coordinator/report/emit.h"
+#include "coordinator/report/gates.h"
+#include "coordinator/report/results_group.h"
 #include "proto/json.h"
 #include "proto/mem.h"
 
 /* ---- the compared part ---- */
-
-static void write_interval(struct emit *j, struct interval v)
-{
-    emit_begin(j, "interval", '[');
-    emit_f64(j, NULL, v.lo);
-    emit_f64(j, NULL, v.hi);
-    emit_end(j, ']');
-}
 
 /* The manifest's models, without the paths they happened to have. */
 static void write_models(struct emit *j, const char *models, bool observed)
@@ -58,6 +51,9 @@ static void write_tasks(struct emit *j, const struct manifest *m)
         emit_f64(j, "chance", t->chance);
         emit_u64(j, "problems", t->n_problems);
         emit_text(j, "digest", t->digest);
+        emit_text(j, "compat", t->compat);
+        emit_bool(j, "lower_is_better", t->lower_is_better);
+        emit_raw(j, "oracle", t->oracle);
         emit_end(j, '}');
     }
     emit_end(j, ']');
@@ -82,87 +78,37 @@ static void write_cells(struct emit *j, const struct manifest *m)
     emit_end(j, ']');
 }
 
-static void write_counts(struct emit *j, const struct group_stats *g)
+static void write_run_accidents(struct emit *j, const struct run_stats *r)
 {
-    emit_begin(j, "outcomes", '{');
-    for (int i = 0; i < N_OUTCOMES; i++)
-        emit_u64(j, outcome_name((enum outcome)i), g->outcomes[i]);
-    emit_end(j, '}');
-    emit_begin(j, "verdicts", '{');
-    for (int i = 1; i < N_CLASSES; i++)
-        if (g->classes[i])
-            emit_u64(j, verdict_class_name((enum verdict_class)i), g->classes[i]);
-    emit_end(j, '}');
-    emit_begin(j, "finishes", '{');
-    for (int i = 1; i < N_FINISHES; i++)
-        if (g->finishes[i])
-            emit_u64(j, finish_name((enum finish)i), g->finishes[i]);
-    emit_end(j, '}');
-    emit_begin(j, "tokens", '{');
-    emit_u64(j, "prompt", g->prompt_tokens);
-    emit_u64(j, "generated", g->generated_tokens);
-    emit_u64(j, "decode_steps", g->decode_steps);
-    emit_u64(j, "refresh_steps", g->refresh_steps);
-    emit_u64(j, "reused_layer_steps", g->reused_layer_steps);
-    emit_end(j, '}');
+    uint64_t all[N_ACCIDENTS] = {0};
+    for (uint32_t i = 0; i < r->n_groups; i++)
+        for (int k = 0; k < N_ACCIDENTS; k++)
+            all[k] += r->groups[i].accidents[k];
+    results_accidents(j, all);
 }
 
-static void write_metrics(struct emit *j, const struct group_stats *g)
+static void write_gates(struct emit *j, const struct run_stats *r)
 {
-    emit_begin(j, "metrics", '{');
-    for (uint32_t i = 0; i < g->n_metrics; i++) {
-        emit_begin(j, g->metrics[i].name, '{');
-        emit_f64(j, "value", g->metrics[i].value);
-        write_interval(j, g->metrics[i].interval);
+    emit_begin(j, "gates", '[');
+    for (uint32_t i = 0; i < r->n_gates; i++) {
+        const struct gate_result *g = &r->gates[i];
+        const struct group_stats *of = &r->groups[g->group];
+        emit_begin(j, NULL, '{');
+        emit_text(j, "metric", g->gate->metric);
+        emit_text(j, "cell", of->cell->names[0]);
+        emit_text(j, "model", of->cell->model);
+        emit_text(j, "task", of->task->name);
+        emit_text(j, "bound", gate_bound_name(g->gate->bound));
+        emit_f64(j, "threshold", g->gate->threshold);
+        emit_text(j, "severity", gate_severity_name(g->gate->severity));
+        emit_u64(j, "after", g->gate->after);
+        emit_text(j, "state", gate_state_name(g->state));
+        emit_f64(j, "value", g->value);
+        emit_u64(j, "done", g->done);
+        emit_u64(j, "n", g->n);
         emit_end(j, '}');
     }
-    emit_end(j, '}');
-    if (!g->n_pass_at)
-        return;
-    emit_begin(j, "pass_at", '{');
-    for (uint32_t i = 0; i < g->n_pass_at; i++) {
-        char k[16];
-        snprintf(k, sizeof k, "%u", g->pass_at[i].k);
-        emit_f64(j, k, g->pass_at[i].value);
-    }
-    emit_end(j, '}');
-}
-
-/* Beyond its sixth digit a large test's p depends on the machine's log-gamma. */
-static double six_digits(double v)
-{
-    char text[32];
-    snprintf(text, sizeof text, "%.6g", v);
-    return strtod(text, NULL);
-}
-
-static void write_group(struct emit *j, const struct run_stats *r, const struct group_stats *g)
-{
-    emit_begin(j, NULL, '{');
-    emit_text(j, "cell", g->cell->names[0]);
-    emit_text(j, "model", g->cell->model);
-    emit_text(j, "task", g->task->name);
-    emit_text(j, "metric", g->task->headline);
-    emit_f64(j, "value", g->metrics[0].value);
-    write_interval(j, g->metrics[0].interval);
-    emit_u64(j, "n", g->n);
-    emit_u64(j, "done", g->done);
-    emit_u64(j, "problems", g->n_problems);
-    emit_u64(j, "samples", g->samples);
-    write_metrics(j, g);
-    write_counts(j, g);
-    const struct pairing *p = &g->pairing;
-    if (p->valid) {
-        emit_begin(j, "paired", '{');
-        emit_text(j, "baseline", r->groups[p->baseline].cell->names[0]);
-        emit_u64(j, "problems", p->n);
-        emit_f64(j, "difference", p->difference);
-        emit_u64(j, "gained", p->gained);
-        emit_u64(j, "lost", p->lost);
-        emit_f64(j, "p", six_digits(p->p));
-        emit_end(j, '}');
-    }
-    emit_end(j, '}');
+    emit_end(j, ']');
 }
 
 static void write_alarms(struct emit *j, const struct run_stats *r, const struct alarms *a)
@@ -195,29 +141,51 @@ static void write_result(struct emit *j, const struct run_stats *r, const struct
     write_cells(j, m);
     emit_begin(j, "groups", '[');
     for (uint32_t i = 0; i < r->n_groups; i++)
-        write_group(j, r, &r->groups[i]);
+        results_group(j, r, &r->groups[i]);
     emit_end(j, ']');
+    write_run_accidents(j, r);
+    write_gates(j, r);
     write_alarms(j, r, a);
     emit_end(j, '}');
 }
 
 /* ---- what was merely observed ---- */
 
+static void write_anomaly(struct emit *j, const char *key, const struct host_speeds *s,
+                          const struct speed_anomaly *a)
+{
+    if (!a->found)
+        return;
+    emit_begin(j, key, '{');
+    emit_text(j, "fast", s->hosts[a->fast].host);
+    emit_text(j, "slow", s->hosts[a->slow].host);
+    emit_u64(j, "batch", a->batch);
+    emit_f64(j, "fast_tokens_per_s", a->fast_rate);
+    emit_f64(j, "slow_tokens_per_s", a->slow_rate);
+    emit_f64(j, "ratio", a->fast_rate / a->slow_rate);
+    if (a->over_time)
+        emit_text(j, "slow_half", a->slowed_down ? "later" : "earlier");
+    emit_end(j, '}');
+}
+
 static void write_observed_group(struct emit *j, const struct group_stats *g)
 {
     emit_begin(j, NULL, '{');
     emit_text(j, "cell", g->cell->names[0]);
     emit_text(j, "task", g->task->name);
-    emit_f64(j, "prefill_tokens_per_s", group_prefill_speed(g));
-    emit_f64(j, "decode_tokens_per_s", group_decode_speed(g));
+    emit_f64(j, "prefill_tokens_per_s", speeds_prefill(&g->speeds));
+    emit_f64(j, "decode_tokens_per_s", speeds_decode(&g->speeds));
     if (g->pairing.valid && g->pairing.speed_ratio > 0)
         emit_f64(j, "decode_speed_ratio", g->pairing.speed_ratio);
+    emit_u64(j, "prompt_tokens_computed", g->prompt_computed);
+    write_anomaly(j, "speed_between_hosts", &g->speeds, &g->speeds.between);
+    write_anomaly(j, "speed_over_time", &g->speeds, &g->speeds.within);
     emit_u64(j, "retried", g->retried);
     emit_u64(j, "first_wall_us", (uint64_t)g->first_wall_us);
     emit_u64(j, "last_wall_us", (uint64_t)g->last_wall_us);
     emit_begin(j, "hosts", '[');
-    for (uint32_t i = 0; i < g->n_hosts; i++) {
-        const struct host_speed *h = &g->hosts[i];
+    for (uint32_t i = 0; i < g->speeds.n_hosts; i++) {
+        const struct host_speed *h = &g->speeds.hosts[i];
         emit_begin(j, NULL, '{');
         emit_text(j, "host", h->host);
         emit_u64(j, "units", h->n);

@@ -7,12 +7,14 @@
 #include <string.h>
 
 #include "coordinator/report/labels.h"
+#include "coordinator/report/table_parts.h"
 #include "proto/mem.h"
 
 enum { CELL_TEXT = 24, MAX_COLUMNS = 16 };
 
 /* Writes a group's entry, "" when there is none. */
-typedef void (*column_fn)(const struct group_stats *g, char out[CELL_TEXT]);
+typedef void (*column_fn)(const struct run_stats *r, const struct group_stats *g,
+                          char out[CELL_TEXT]);
 
 struct column {
     const char *title;
@@ -20,17 +22,66 @@ struct column {
     bool optional; /* left out when every row is empty or zero */
 };
 
-static void value(const struct group_stats *g, char out[CELL_TEXT])
+static bool in_percent(const struct run_stats *r, const struct group_stats *g)
 {
-    if (g->outcomes[OUTCOME_UNSCORED] != g->n)
-        snprintf(out, CELL_TEXT, "%s%.1f", g->done < g->n ? ">=" : "", 100 * g->metrics[0].value);
+    return task_in_percent(r, g->group->task);
 }
 
-static void interval(const struct group_stats *g, char out[CELL_TEXT])
+/* In percent with one digit, or as it is with four. */
+static void number(bool percent, double v, char out[CELL_TEXT])
 {
-    struct interval v = g->metrics[0].interval;
-    if (g->outcomes[OUTCOME_UNSCORED] != g->n && isfinite(v.lo))
-        snprintf(out, CELL_TEXT, "%.1f-%.1f", 100 * v.lo, 100 * v.hi);
+    if (!isfinite(v))
+        snprintf(out, CELL_TEXT, "-");
+    else if (percent)
+        snprintf(out, CELL_TEXT, "%.1f", 100 * v);
+    else
+        snprintf(out, CELL_TEXT, "%.4g", v);
+}
+
+static void range(bool percent, struct interval v, char out[CELL_TEXT])
+{
+    char lo[CELL_TEXT], hi[CELL_TEXT];
+    number(percent, v.lo, lo);
+    number(percent, v.hi, hi);
+    if (isfinite(v.lo))
+        snprintf(out, CELL_TEXT, "%.10s-%.10s", lo, hi);
+}
+
+static bool scored(const struct group_stats *g)
+{
+    return g->outcomes[OUTCOME_UNSCORED] != g->n;
+}
+
+/* What is missing counts as not right: a share can only grow. */
+static void value(const struct run_stats *r, const struct group_stats *g, char out[CELL_TEXT])
+{
+    char text[CELL_TEXT];
+    if (!scored(g))
+        return;
+    number(in_percent(r, g), g->metrics[0].value, text);
+    const char *mark = g->done == g->n ? "" : g->metrics[0].share ? ">=" : "~";
+    snprintf(out, CELL_TEXT, "%s%.20s", mark, text);
+}
+
+static void interval(const struct run_stats *r, const struct group_stats *g, char out[CELL_TEXT])
+{
+    if (scored(g))
+        range(in_percent(r, g), g->metrics[0].interval, out);
+}
+
+static void by_extractor(const struct run_stats *r, const struct group_stats *g,
+                         char out[CELL_TEXT])
+{
+    const struct spread *s = &g->spread;
+    if (s->n > 1 && scored(g))
+        range(in_percent(r, g),
+              (struct interval){g->metrics[s->lowest].value, g->metrics[s->highest].value}, out);
+}
+
+static void majority(const struct run_stats *r, const struct group_stats *g, char out[CELL_TEXT])
+{
+    if (g->majority.valid)
+        number(in_percent(r, g), g->majority.value, out);
 }
 
 static void count(uint64_t n, char out[CELL_TEXT])
@@ -38,65 +89,77 @@ static void count(uint64_t n, char out[CELL_TEXT])
     snprintf(out, CELL_TEXT, "%llu", (unsigned long long)n);
 }
 
-static void wrong(const struct group_stats *g, char out[CELL_TEXT])
+static void wrong(const struct run_stats *r, const struct group_stats *g, char out[CELL_TEXT])
 {
+    (void)r;
     count(g->outcomes[OUTCOME_WRONG], out);
 }
 
-static void unparsed(const struct group_stats *g, char out[CELL_TEXT])
+static void unparsed(const struct run_stats *r, const struct group_stats *g, char out[CELL_TEXT])
 {
+    (void)r;
     count(g->outcomes[OUTCOME_UNPARSED], out);
 }
 
-static void truncated(const struct group_stats *g, char out[CELL_TEXT])
+static void truncated(const struct run_stats *r, const struct group_stats *g, char out[CELL_TEXT])
 {
+    (void)r;
     count(g->outcomes[OUTCOME_TRUNCATED], out);
 }
 
-static void timed_out(const struct group_stats *g, char out[CELL_TEXT])
+static void timed_out(const struct run_stats *r, const struct group_stats *g, char out[CELL_TEXT])
 {
+    (void)r;
     count(g->outcomes[OUTCOME_TIMEOUT], out);
 }
 
-static void failed(const struct group_stats *g, char out[CELL_TEXT])
+static void failed(const struct run_stats *r, const struct group_stats *g, char out[CELL_TEXT])
 {
+    (void)r;
     count(g->outcomes[OUTCOME_ERROR] + g->outcomes[OUTCOME_QUARANTINED] +
               g->outcomes[OUTCOME_OVERFLOW] + g->outcomes[OUTCOME_TOO_LONG],
           out);
 }
 
-static void missing(const struct group_stats *g, char out[CELL_TEXT])
+static void missing(const struct run_stats *r, const struct group_stats *g, char out[CELL_TEXT])
 {
+    (void)r;
     count(g->outcomes[OUTCOME_MISSING], out);
 }
 
-static void last_pass_at(const struct group_stats *g, char out[CELL_TEXT])
+static void last_pass_at(const struct run_stats *r, const struct group_stats *g,
+                         char out[CELL_TEXT])
 {
+    (void)r;
     if (g->n_pass_at)
         snprintf(out, CELL_TEXT, "%.1f", 100 * g->pass_at[g->n_pass_at - 1].value);
 }
 
-static void speed(const struct group_stats *g, char out[CELL_TEXT])
+static void speed(const struct run_stats *r, const struct group_stats *g, char out[CELL_TEXT])
 {
-    double v = group_decode_speed(g);
+    (void)r;
+    double v = speeds_decode(&g->speeds);
     if (v > 0)
         snprintf(out, CELL_TEXT, v < 100 ? "%.1f" : "%.0f", v);
 }
 
-static void speedup(const struct group_stats *g, char out[CELL_TEXT])
+static void speedup(const struct run_stats *r, const struct group_stats *g, char out[CELL_TEXT])
 {
+    (void)r;
     if (g->pairing.valid && g->pairing.speed_ratio > 0)
         snprintf(out, CELL_TEXT, "%.2f/%.2f", g->pairing.speed_ratio, g->cell->speedup_bound);
 }
 
-static void difference(const struct group_stats *g, char out[CELL_TEXT])
+static void difference(const struct run_stats *r, const struct group_stats *g, char out[CELL_TEXT])
 {
     if (g->pairing.valid)
-        snprintf(out, CELL_TEXT, "%+.1f", 100 * g->pairing.difference);
+        snprintf(out, CELL_TEXT, in_percent(r, g) ? "%+.1f" : "%+.3g",
+                 in_percent(r, g) ? 100 * g->pairing.difference : g->pairing.difference);
 }
 
-static void p_value(const struct group_stats *g, char out[CELL_TEXT])
+static void p_value(const struct run_stats *r, const struct group_stats *g, char out[CELL_TEXT])
 {
+    (void)r;
     if (g->pairing.valid && g->pairing.p < 0.001)
         snprintf(out, CELL_TEXT, "<.001");
     else if (g->pairing.valid)
@@ -104,10 +167,20 @@ static void p_value(const struct group_stats *g, char out[CELL_TEXT])
 }
 
 static const struct column columns[] = {
-    {"value", value, false},   {"95% interv.", interval, false}, {"wrong", wrong, false},
-    {"unpar", unparsed, true}, {"trunc", truncated, true},       {"time", timed_out, true},
-    {"error", failed, true},   {"missing", missing, true},       {"pass@n", last_pass_at, true},
-    {"tok/s", speed, true},    {"x/bound", speedup, true},       {"diff", difference, true},
+    {"value", value, false},
+    {"95% interv.", interval, false},
+    {"extractors", by_extractor, true},
+    {"wrong", wrong, true},
+    {"unpar", unparsed, true},
+    {"trunc", truncated, true},
+    {"time", timed_out, true},
+    {"error", failed, true},
+    {"missing", missing, true},
+    {"pass@n", last_pass_at, true},
+    {"maj@n", majority, true},
+    {"tok/s", speed, true},
+    {"x/bound", speedup, true},
+    {"diff", difference, true},
     {"p", p_value, true},
 };
 enum { N_COLUMNS = sizeof columns / sizeof *columns };
@@ -118,7 +191,7 @@ static bool shown(const struct run_stats *r, uint32_t task, const struct column 
         char text[CELL_TEXT] = "";
         if (r->groups[i].group->task != task)
             continue;
-        c->write(&r->groups[i], text);
+        c->write(r, &r->groups[i], text);
         if (text[0] && strcmp(text, "0") != 0)
             return true;
     }
@@ -152,7 +225,7 @@ static void measure(struct layout *l)
         l->label_width = longer(l->label_width, strlen(l->labels[g->group->cell]));
         for (int k = 0; k < N_COLUMNS; k++) {
             char text[CELL_TEXT] = "";
-            columns[k].write(g, text);
+            columns[k].write(l->r, g, text);
             l->width[k] = longer(l->width[k], strlen(text));
         }
     }
@@ -167,7 +240,7 @@ static void write_row(const struct layout *l, const struct group_stats *g, struc
         if (!l->show[k])
             continue;
         if (g)
-            columns[k].write(g, text);
+            columns[k].write(l->r, g, text);
         const char *entry = g ? text : columns[k].title;
         int n = (int)strlen(entry);
         blanks += 1 + l->width[k] - n;
@@ -177,6 +250,29 @@ static void write_row(const struct layout *l, const struct group_stats *g, struc
         }
     }
     px_buf_char(out, '\n');
+}
+
+/* What answers that need no model score: a value means little without it. */
+static void write_bounds(const struct layout *l, bool percent, struct px_buf *out)
+{
+    const struct bounds *b = &l->r->bounds[l->task];
+    const struct {
+        double v;
+        const char *words;
+    } known[] = {{b->reference, "reference answers (ceiling)"},
+                 {b->first, "always the first choice"},
+                 {b->empty, "empty answers"}};
+    bool any = false;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        char text[CELL_TEXT];
+        if (!isfinite(known[i].v))
+            continue;
+        number(percent, known[i].v, text);
+        px_buf_printf(out, "%s%s %s", any ? ", " : "known: ", known[i].words, text);
+        any = true;
+    }
+    if (any)
+        px_buf_char(out, '\n');
 }
 
 /* Facts that hold for every row stand once, above the table. */
@@ -192,12 +288,19 @@ static void write_heading(const struct layout *l, struct px_buf *out)
         same_n = same_n && (!first || (g->n == first->n && g->samples == first->samples));
         first = first ? first : g;
     }
-    px_buf_printf(out, "\n%s, %s in %%", t->name, t->headline);
+    bool percent = task_in_percent(l->r, l->task);
+    px_buf_printf(out, "\n%s%s%s, %s%s", t->name, *t->compat ? " as " : "", t->compat, t->headline,
+                  percent ? " in %" : "");
     if (first && same_n)
         px_buf_printf(out, ", n = %u", first->n_problems);
+    if (first && same_n && first->n_problems < t->n_problems)
+        px_buf_printf(out, " of %u (not the whole set)", t->n_problems);
     if (first && same_n && first->samples > 1)
         px_buf_printf(out, " x %u samples", first->samples);
-    px_buf_char(out, '\n');
+    if (first && same_n && first->turns > 1)
+        px_buf_printf(out, " x %u turns", first->turns);
+    px_buf_str(out, t->lower_is_better ? ", lower is better\n" : "\n");
+    write_bounds(l, percent, out);
 }
 
 static void write_task(const struct run_stats *r, uint32_t task, char **labels, struct px_buf *out)
@@ -214,6 +317,7 @@ static void write_task(const struct run_stats *r, uint32_t task, char **labels, 
     for (uint32_t i = 0; i < r->n_groups; i++)
         if (r->groups[i].group->task == task)
             write_row(&l, &r->groups[i], out);
+    table_parts(r, task, labels, out);
 }
 
 static void write_names(const struct manifest *m, char **labels, struct px_buf *out)
@@ -239,8 +343,9 @@ static void write_legend(const struct run_stats *r, struct px_buf *out)
     for (uint32_t i = 0; i < r->n_groups; i++)
         paired = paired || r->groups[i].pairing.valid;
     if (paired)
-        px_buf_str(out, "\nx/bound: decode speed over the cell without layer reuse / its upper "
-                        "bound\ndiff, p: points against that cell, exact McNemar test\n");
+        px_buf_str(out,
+                   "\nx/bound: decode speed over the cell without layer reuse / its upper "
+                   "bound\ndiff, p: against that cell; exact McNemar test, or paired bootstrap\n");
 }
 
 static void write_alarms(const struct run_stats *r, const struct alarms *a, char **labels,
@@ -273,6 +378,9 @@ void table_write(const struct run_stats *r, const struct alarms *a, struct px_bu
         write_task(r, t, labels, out);
     write_names(m, labels, out);
     write_legend(r, out);
+    table_accidents(r, labels, out);
+    table_gates(r, labels, out);
     write_alarms(r, a, labels, out);
+    table_speeds(r, labels, out);
     labels_free(&labels, m->n_cells);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/json.h"
 #include "proto/mem.h"
 
 bool sample_done(const struct sample *s)
@@ -68,27 +69,61 @@ static int load(struct store_view *v, bool tokens, struct sample *s, struct px_e
     return 0;
 }
 
+bool task_graded(const struct manifest_task *t)
+{
+    static const char *const ratings[] = {"rating", "score"};
+    for (size_t i = 0; i < sizeof ratings / sizeof *ratings; i++)
+        if (strcmp(t->headline, ratings[i]) == 0)
+            return true;
+    struct json_object *list = px_json_parse(t->aggregates, strlen(t->aggregates), NULL);
+    size_t n =
+        list && json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+    bool found = false;
+    for (size_t i = 0; i < n && !found; i++) {
+        const char *name = px_json_str_or(json_object_array_get_idx(list, i), "metric", "");
+        found = strcmp(name, t->headline) == 0;
+    }
+    json_object_put(list);
+    return found;
+}
+
+/* Loads the unit of s, shows it, and lets go of it. *go_on: fn's answer. */
+static int visit(struct store_view *v, struct sample *s, bool tokens, walk_fn fn, void *ctx,
+                 bool *go_on, struct px_err *err)
+{
+    int rc = load(v, tokens, s, err);
+    if (rc == 0)
+        *go_on = fn(ctx, s);
+    else
+        px_wrap(err, "the record of problem %s (%s, %s)", s->unit->problem, s->cell->names[0],
+                s->task->name);
+    completion_clear(&s->completion);
+    verdict_clear(&s->verdict);
+    receipt_clear(&s->receipt);
+    free(s->quarantine);
+    return rc;
+}
+
+static struct sample sample_in(const struct manifest *m, uint32_t group)
+{
+    const struct manifest_group *g = &m->groups[group];
+    struct sample s = {.group = g, .cell = &m->cells[g->cell], .task = &m->tasks[g->task]};
+    s.graded = task_graded(s.task);
+    return s;
+}
+
 static int walk(struct store_view *v, const struct manifest *m, uint32_t group, bool tokens,
                 walk_fn fn, void *ctx, struct px_err *err)
 {
     const struct manifest_group *g = &m->groups[group];
-    struct sample s = {.group = g, .cell = &m->cells[g->cell], .task = &m->tasks[g->task]};
+    const struct sample s = sample_in(m, group);
     bool go_on = true;
     int rc = 0;
     for (uint32_t i = 0; i < g->n_units && go_on && rc == 0; i++) {
         struct sample one = s;
         one.unit = &g->units[i];
         one.index = i;
-        rc = load(v, tokens, &one, err);
-        if (rc == 0)
-            go_on = fn(ctx, &one);
-        else
-            px_wrap(err, "the record of problem %s (%s, %s)", one.unit->problem, one.cell->names[0],
-                    one.task->name);
-        completion_clear(&one.completion);
-        verdict_clear(&one.verdict);
-        receipt_clear(&one.receipt);
-        free(one.quarantine);
+        rc = visit(v, &one, tokens, fn, ctx, &go_on, err);
     }
     return rc;
 }
@@ -103,4 +138,14 @@ int walk_group_tokens(struct store_view *v, const struct manifest *m, uint32_t g
                       void *ctx, struct px_err *err)
 {
     return walk(v, m, group, true, fn, ctx, err);
+}
+
+int walk_unit_tokens(struct store_view *v, const struct manifest *m, uint32_t group, uint32_t index,
+                     walk_fn fn, void *ctx, struct px_err *err)
+{
+    struct sample one = sample_in(m, group);
+    bool go_on;
+    one.unit = &m->groups[group].units[index];
+    one.index = index;
+    return visit(v, &one, true, fn, ctx, &go_on, err);
 }

@@ -15,6 +15,7 @@ struct sample {
     const struct manifest_task *task;
     const struct manifest_unit *unit;
     uint32_t index;           /* of the unit in its group */
+    bool graded;              /* the task's headline is judged by degrees, not right or wrong */
     struct px_digest content; /* zero when the unit was not planned yet */
     struct px_digest verdict_key;
     bool has_completion;
@@ -37,6 +38,10 @@ enum verdict_class sample_class(const struct sample *s);
 /* Headline value: the verdict's metric, 0 for anything done without it. */
 double sample_value(const struct sample *s);
 
+/* Is the headline made of sums over problems, or a rating? Then no unit is right or wrong. A
+ * headline that merely turns out to lie between 0 and 1 is not known here. */
+bool task_graded(const struct manifest_task *t);
+
 /* Called with each unit; what s points to is valid during the call. False stops the walk. */
 typedef bool (*walk_fn)(void *ctx, const struct sample *s);
 
@@ -47,5 +52,8 @@ int walk_group_tokens(struct store_view *v, const struct manifest *m, uint32_t g
 /* Walks one group. -1 when a record is undecodable; damaged ones are absent. */
 int walk_group(struct store_view *v, const struct manifest *m, uint32_t group, walk_fn fn,
                void *ctx, struct px_err *err) PX_MUST_CHECK;
+/* As walk_group_tokens for one unit of a group. */
+int walk_unit_tokens(struct store_view *v, const struct manifest *m, uint32_t group, uint32_t index,
+                     walk_fn fn, void *ctx, struct px_err *err) PX_MUST_CHECK;
 
 #endif

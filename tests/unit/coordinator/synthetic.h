@@ -24,6 +24,12 @@ struct syn_unit {
     bool no_timing;
     double decode_s;
     const char *host;
+    const char *more[4]; /* further metrics of the verdict, with these values */
+    double more_value[4];
+    uint32_t accidents; /* of the verdict */
+    uint32_t subset;
+    uint32_t batch;
+    int64_t wall_us; /* 0: one second */
 };
 
 struct syn_run {
@@ -125,7 +131,8 @@ static inline void syn_put_records(struct syn_run *r, uint32_t group, uint32_t i
                                .prefill_s = u->no_timing ? 0 : 0.1,
                                .decode_s = u->decode_s,
                                .attempts = 1,
-                               .wall_us = 1000000};
+                               .batch = u->batch,
+                               .wall_us = u->wall_us ? u->wall_us : 1000000};
         c.n_text = (uint32_t)strlen(c.text);
         completion_encode(&c, &rec);
         free(c.text);
@@ -143,7 +150,12 @@ static inline void syn_put_records(struct syn_run *r, uint32_t group, uint32_t i
         v.stderr_tail = syn_text("");
         v.jail = syn_text("{\"rung\":3}");
         v.host = syn_text("here");
-        verdict_add_metric(&v, headline, u->value);
+        v.accidents = u->accidents;
+        if (!u->more[0] || u->more[0][0] != '-') /* "-": without the headline */
+            verdict_add_metric(&v, headline, u->value);
+        for (int i = 0; i < 4; i++)
+            if (u->more[i] && u->more[i][0] != '-')
+                verdict_add_metric(&v, u->more[i], u->more_value[i]);
         px_buf_reset(&rec);
         verdict_encode(&v, &rec);
         verdict_clear(&v);
@@ -172,6 +184,7 @@ static inline uint32_t syn_group(struct syn_run *r, uint32_t cell, uint32_t task
         g->units[i].plan_key = syn_key("plan", index, i);
         g->units[i].problem = px_xasprintf("p%u", i / samples);
         g->units[i].sample = i % samples;
+        g->units[i].subset = units[i].subset;
         syn_put_records(r, index, i, &units[i], r->tasks[task].headline);
         snprintf(counter, sizeof counter, "g%u.generated", index);
         store_batch_add(r->b, counter, units[i].finish != 0);
@@ -201,6 +214,9 @@ static inline int syn_commit(struct syn_run *r, struct store *s)
         free(r->tasks[i].headline);
         free(r->tasks[i].scorer);
         free(r->tasks[i].compat);
+        free(r->tasks[i].subsets);
+        free(r->tasks[i].aggregates);
+        free(r->tasks[i].oracle);
         free(r->tasks[i].digest);
     }
     for (uint32_t i = 0; i < r->m.n_groups; i++) {
