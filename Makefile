@@ -209,6 +209,7 @@ help:
 	@echo "make install      PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)"
 	@echo "make bench        the measurements of docs/numbers.md"
 	@echo "make bench-engine MODEL=file.gguf  prefill, decode and start-up of one model"
+	@echo "make bench-heads  questions behind shared few-shot heads, with and without the prefix cache"
 	@echo "make bench-kernels  the kernels alone: every weight type and instruction set"
 	@echo "make test-scheduler  three million random events against the scheduler"
 	@echo "make test-chaos   200 kill -9s over every kind of process"
@@ -252,7 +253,7 @@ bench: all
 	@tests/bench/run.sh $(O)
 
 # Needs only the worker's library: kernel work is measured without the rest.
-$(O)/bench/bench_kernels $(O)/bench/bench_engine: $(O)/bench/%: $(O)/obj/tests/bench/%.o \
+$(O)/bench/bench_kernels $(O)/bench/bench_engine $(O)/bench/bench_heads: $(O)/bench/%: $(O)/obj/tests/bench/%.o \
     $(O)/libworker.a $(O)/libproto.a
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
@@ -279,6 +280,10 @@ MODEL ?= recipes/models/tiny.gguf
 .PHONY: bench-engine
 bench-engine: $(O)/bench/bench_engine
 	@$(O)/bench/bench_engine $(MODEL)
+
+.PHONY: bench-heads
+bench-heads: $(O)/bench/bench_heads
+	@$(O)/bench/bench_heads $(MODEL)
 
 .PHONY: bench-kernels
 bench-kernels: $(O)/bench/bench_kernels

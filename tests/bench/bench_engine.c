@@ -46,8 +46,11 @@ static struct engine *make_engine(const struct model *m, const struct tokenizer 
                                   const struct setting *s, uint32_t rows)
 {
     struct px_err err = {0};
-    struct engine_config cfg = {
-        .threads = s->threads, .kv = s->kv, .memory_budget = (int64_t)2 << 30, .max_rows = rows};
+    struct engine_config cfg = {.threads = s->threads,
+                                .kv = s->kv,
+                                .memory_budget = (int64_t)2 << 30,
+                                .max_rows = rows,
+                                .no_prefix_cache = true}; /* all rows have the same prompt */
     struct engine *e = engine_new(m, tok, &cfg, &err);
     if (e == NULL)
         die("engine", &err);

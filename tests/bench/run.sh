@@ -5,7 +5,7 @@ o=$1
 echo "== machine =="
 grep -m1 'model name' /proc/cpuinfo
 echo "$(nproc) cores, load $(cut -d' ' -f1-3 /proc/loadavg)"
-for target in bench-kernels bench-engine bench-hall bench-dispatch; do
+for target in bench-kernels bench-engine bench-heads bench-hall bench-dispatch; do
     echo "== $target =="
     make --no-print-directory "$target"
 done
