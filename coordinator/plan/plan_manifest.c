@@ -57,7 +57,7 @@ static void fill_tasks(const struct plan *p, struct manifest *m)
         char hex[PX_HEX_SIZE];
         px_digest_hex(&d, hex);
         out->name = px_xstrdup(task_name(t));
-        out->request = px_xstrdup(task_request(t) == TASK_CHOICE ? "choice" : "generate");
+        out->request = px_xstrdup(task_request_name(task_request(t)));
         out->headline = px_xstrdup(task_headline(t));
         out->scorer = px_xstrdup(task_scorer_kind(t));
         out->chance = task_chance(t);

@@ -21,16 +21,19 @@ void task_free(struct task **tp)
     struct task *t = *tp;
     if (!t)
         return;
-    struct text_template **const templates[] = {&t->id,          &t->head,        &t->prompt,
-                                                &t->chat_prompt, &t->prefix,      &t->gold,
-                                                &t->reference,   &t->shot_prompt, &t->shot_target};
+    struct text_template **const templates[] = {
+        &t->id,        &t->head,        &t->prompt,      &t->chat_prompt,  &t->prefix, &t->gold,
+        &t->reference, &t->shot_prompt, &t->shot_target, &t->continuation, &t->text};
     for (size_t i = 0; i < sizeof templates / sizeof templates[0]; i++)
         template_free(templates[i]);
-    for (uint32_t i = 0; i < t->n_choices; i++)
-        template_free(&t->choices[i]);
+    for (uint32_t i = 0; i < t->choices.n; i++)
+        template_free(&t->choices.items[i]);
+    for (uint32_t i = 0; i < t->contexts.n; i++)
+        template_free(&t->contexts.items[i]);
     for (uint32_t i = 0; i < t->n_stops; i++)
         free(t->stops[i]);
-    free(t->choices);
+    free(t->choices.items);
+    free(t->contexts.items);
     free(t->stops);
     free(t->target_delimiter);
     free(t->shot_delimiter);
@@ -451,6 +454,31 @@ enum task_request task_request(const struct task *t)
 const char *task_headline(const struct task *t)
 {
     return t->headline;
+}
+
+const char *task_request_name(enum task_request r)
+{
+    return r == TASK_GENERATE ? "generate" : r == TASK_CHOICE ? "choice" : "rolling";
+}
+
+bool task_takes_chat(const struct task *t)
+{
+    return t->request != TASK_ROLLING && t->contexts.n == 0;
+}
+
+bool task_truncates(const struct task *t)
+{
+    return t->truncate;
+}
+
+bool task_mutual_info(const struct task *t)
+{
+    return t->mutual_info;
+}
+
+struct task_windows task_windows(const struct task *t)
+{
+    return t->windows;
 }
 
 const char *task_compat(const struct task *t)

@@ -24,7 +24,18 @@ struct task_env {
     const char *strategy; /* NULL or "": the file as it is; else one of its strategies */
 };
 
-enum task_request { TASK_GENERATE = 1, TASK_CHOICE };
+/* A text; loglikelihoods of given continuations; the loglikelihood of a whole text. */
+enum task_request { TASK_GENERATE = 1, TASK_CHOICE, TASK_ROLLING };
+const char *task_request_name(enum task_request r); /* "generate", "choice", "rolling" */
+
+/* How a long text is scored (coordinator/plan/windows.h). */
+enum windows_rule { WINDOWS_ROLLING, WINDOWS_LLAMACPP };
+
+struct task_windows {
+    enum windows_rule rule;
+    uint32_t context; /* tokens of a window; 0: the model's */
+    bool score_bos;   /* rolling: the text's own BOS is scored, behind another one (lm-eval) */
+};
 
 /* NULL with err: PX_EMISSING says what to get and where to put it; PX_EINPUT has
  * file:line:column for a bad task file, file:line for a bad row. */
@@ -47,7 +58,11 @@ double task_chance(const struct task *t);      /* 0 when unknown */
 uint32_t task_max_tokens(const struct task *t);
 const char *const *task_stops(const struct task *t, uint32_t *n);
 int32_t task_fewshot(const struct task *t);
-bool task_chat(const struct task *t); /* wants the model's chat template */
+bool task_chat(const struct task *t);        /* wants the model's chat template */
+bool task_takes_chat(const struct task *t);  /* can its prompts be messages at all? */
+bool task_truncates(const struct task *t);   /* a prompt that is too long loses its first tokens */
+bool task_mutual_info(const struct task *t); /* choices are scored behind nothing, too */
+struct task_windows task_windows(const struct task *t); /* TASK_ROLLING */
 /* Digest over the task file, the data and everything that decides prompts and scores. */
 struct px_digest task_digest(const struct task *t);
 
@@ -71,9 +86,11 @@ char *task_field(const struct task *t, uint32_t i, const char *path);
 struct task_choice {
     char *text;         /* the choice itself: lengths for acc_norm come from it */
     char *continuation; /* what is scored: delimiter + text */
+    char *context;      /* stands between prompt and continuation; NULL: the prompt is all */
 };
 
-/* A rendered problem. Either `prompt` (raw) or messages (chat) is filled; owned by the caller. */
+/* A rendered problem. Either `prompt` (raw) or messages (chat) is filled, or `text` (rolling);
+ * owned by the caller. */
 struct task_prompt {
     char *prompt;                  /* raw: everything before the model's first token */
     char *question;                /* the problem alone, without head, shots and prefix */
@@ -82,6 +99,7 @@ struct task_prompt {
     char *prefix; /* chat: text that opens the assistant's turn ("" when none) */
     struct task_choice *choices;
     uint32_t n_choices;
+    char *text; /* TASK_ROLLING: what is scored */
 };
 
 /* fewshot: -1 for the task's own number. chat: messages instead of one text. */

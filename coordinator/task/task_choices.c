@@ -7,57 +7,72 @@
 
 #define MAX_CHOICE (1u << 20)
 
+static void free_texts(char **texts, uint32_t n)
+{
+    for (uint32_t i = 0; texts && i < n; i++)
+        free(texts[i]);
+    free(texts);
+}
+
 void task_choices_clear(struct task_choices *c)
 {
-    for (uint32_t i = 0; i < c->n; i++)
-        free(c->texts[i]);
-    free(c->texts);
+    free_texts(c->texts, c->n);
+    free_texts(c->contexts, c->n);
+    free(c->golds);
     *c = (struct task_choices){0};
 }
 
-static int choice_values(const struct task *t, const struct template_row *row, struct arena *a,
-                         struct value *out, struct px_err *err)
+static int list_value(const struct template_list *l, const struct template_row *row,
+                      struct arena *a, struct value *out, struct px_err *err)
 {
-    if (!t->choices_are_list) {
-        if (template_value(t->choices[0], row, a, out, err) != 0)
+    if (!l->is_list) {
+        if (template_value(l->items[0], row, a, out, err) != 0)
             return -1;
         if (out->kind != VALUE_LIST)
-            return px_fail(err, PX_EINPUT, "choices are %s, expected a list", value_kind_name(out));
+            return px_fail(err, PX_EINPUT, "%s, expected a list", value_kind_name(out));
         return 0;
     }
-    *out = (struct value){.kind = VALUE_LIST, .n = t->n_choices};
-    out->items = arena_alloc(a, t->n_choices * sizeof *out->items);
-    for (uint32_t i = 0; i < t->n_choices; i++) {
-        if (template_value(t->choices[i], row, a, &out->items[i], err) != 0)
+    *out = (struct value){.kind = VALUE_LIST, .n = l->n};
+    out->items = arena_alloc(a, l->n * sizeof *out->items);
+    for (uint32_t i = 0; i < l->n; i++) {
+        if (template_value(l->items[i], row, a, &out->items[i], err) != 0)
             return -1;
     }
     return 0;
 }
 
-static int copy_choices(const struct value *list, struct task_choices *out, struct px_err *err)
+/* An owned text of at least one byte. */
+static char *copy_text(const struct value *v, const char *what, size_t i, struct px_err *err)
+{
+    struct px_buf b;
+    px_buf_init(&b, MAX_CHOICE);
+    px_buf_put(&b, "", 0);
+    int rc = value_write_text(v, &b, err);
+    if (rc == 0 && (b.len == 0 || b.overflow || memchr(b.data, '\0', b.len)))
+        rc = px_fail(err, PX_EINPUT, "%s %zu is empty, longer than 1 MiB, or holds a NUL character",
+                     what, i);
+    if (rc == 0)
+        return px_buf_steal(&b, NULL);
+    px_buf_clear(&b);
+    return NULL;
+}
+
+static int copy_list(const struct value *list, const char *what, char ***out, uint32_t *n,
+                     struct px_err *err)
 {
     if (list->n < 2 || list->n > 1000)
-        return px_fail(err, PX_EINPUT, "%zu choices, expected 2 to 1000", list->n);
-    out->texts = px_xcalloc(list->n, sizeof *out->texts);
-    for (size_t i = 0; i < list->n; i++) {
-        struct px_buf b;
-        px_buf_init(&b, MAX_CHOICE);
-        px_buf_put(&b, "", 0);
-        int rc = value_write_text(&list->items[i], &b, err);
-        if (rc == 0 && (b.len == 0 || b.overflow || memchr(b.data, '\0', b.len)))
-            rc = px_fail(err, PX_EINPUT,
-                         "choice %zu is empty, longer than 1 MiB, or holds a NUL character", i);
-        if (rc != 0) {
-            px_buf_clear(&b);
+        return px_fail(err, PX_EINPUT, "%zu %ss, expected 2 to 1000", list->n, what);
+    *n = (uint32_t)list->n;
+    *out = px_xcalloc(list->n, sizeof **out);
+    for (size_t i = 0; i < list->n; i++)
+        if (((*out)[i] = copy_text(&list->items[i], what, i, err)) == NULL)
             return -1;
-        }
-        out->texts[out->n++] = px_buf_steal(&b, NULL);
-    }
     return 0;
 }
 
 /* An index, or the text of a choice; digits may be either, but not both at once. */
-static int find_gold(const struct value *gold, struct task_choices *c, struct px_err *err)
+static int find_gold(const struct value *gold, const struct task_choices *c, uint32_t *out,
+                     struct px_err *err)
 {
     int64_t index = -1;
     if (gold->kind == VALUE_INT && !gold->text)
@@ -80,17 +95,62 @@ static int find_gold(const struct value *gold, struct task_choices *c, struct px
     if (index < 0 || index >= (int64_t)c->n)
         return px_fail(err, PX_EINPUT,
                        "gold is neither an index from 0 to %u nor the text of a choice", c->n - 1);
-    c->gold = (uint32_t)index;
+    *out = (uint32_t)index;
     return 0;
+}
+
+static int find_golds(const struct value *gold, struct task_choices *c, struct px_err *err)
+{
+    const struct value *items = gold->kind == VALUE_LIST ? gold->items : gold;
+    size_t n = gold->kind == VALUE_LIST ? gold->n : 1;
+    c->gold_is_list = gold->kind == VALUE_LIST;
+    if (n == 0 || n > c->n)
+        return px_fail(err, PX_EINPUT, "gold is a list of %zu, expected 1 to %u", n, c->n);
+    c->golds = px_xcalloc(n, sizeof *c->golds);
+    for (size_t i = 0; i < n; i++)
+        if (find_gold(&items[i], c, &c->golds[c->n_golds++], err) != 0)
+            return -1;
+    return 0;
+}
+
+/* One continuation, behind the prompt or behind each of the contexts. */
+static int one_continuation(const struct task *t, const struct template_row *row, struct arena *a,
+                            struct task_choices *c, struct px_err *err)
+{
+    struct value v, list;
+    if (template_value(t->continuation, row, a, &v, err) != 0)
+        return -1;
+    c->n = 1;
+    if (t->contexts.n > 0 && (list_value(&t->contexts, row, a, &list, err) != 0 ||
+                              copy_list(&list, "context", &c->contexts, &c->n, err) != 0))
+        return -1;
+    c->texts = px_xcalloc(c->n, sizeof *c->texts);
+    for (uint32_t i = 0; i < c->n; i++)
+        if ((c->texts[i] = copy_text(&v, "continuation", 0, err)) == NULL)
+            return -1;
+    return 0;
+}
+
+static int all_texts(const struct task *t, const struct template_row *row, struct arena *a,
+                     struct task_choices *c, struct px_err *err)
+{
+    struct value list;
+    if (t->continuation)
+        return one_continuation(t, row, a, c, err);
+    if (list_value(&t->choices, row, a, &list, err) != 0)
+        return -1;
+    return copy_list(&list, "choice", &c->texts, &c->n, err);
 }
 
 int task_choices_of(const struct task *t, const struct template_row *row, struct arena *a,
                     struct task_choices *out, struct px_err *err)
 {
-    struct value list, gold;
+    struct value gold;
     struct task_choices c = {0};
-    if (choice_values(t, row, a, &list, err) != 0 || copy_choices(&list, &c, err) != 0 ||
-        template_value(t->gold, row, a, &gold, err) != 0 || find_gold(&gold, &c, err) != 0) {
+    int rc = all_texts(t, row, a, &c, err);
+    if (rc == 0 && t->gold)
+        rc = template_value(t->gold, row, a, &gold, err) != 0 ? -1 : find_golds(&gold, &c, err);
+    if (rc != 0) {
         task_choices_clear(&c);
         return -1;
     }

@@ -58,35 +58,100 @@ static void read_fewshot(struct task *t, const struct task_map *m, struct data_s
 
 /* ---- prompts ---- */
 
-static void read_choices(struct task *t, const struct task_map *m)
+static void read_list(const struct task_map *m, const char *key, struct template_list *out)
 {
-    const struct yaml_node *n = yaml_get(m->node, "choices");
-    if (!n) {
-        task_map_finding(m, "choices", "missing: `request: choice` needs it");
+    const struct yaml_node *n = yaml_get(m->node, key);
+    if (!n)
+        return;
+    out->is_list = n->kind == YAML_LIST;
+    uint32_t count = out->is_list ? (uint32_t)n->n : 1;
+    if (count < (out->is_list ? 2 : 1)) {
+        task_map_finding(m, key, "needs at least 2 items");
         return;
     }
-    t->choices_are_list = n->kind == YAML_LIST;
-    t->n_choices = t->choices_are_list ? (uint32_t)n->n : 1;
-    t->choices = px_xcalloc(t->n_choices, sizeof *t->choices);
-    if (t->choices_are_list && n->n < 2)
-        task_map_finding(m, "choices", "needs at least 2 choices");
-    for (uint32_t i = 0; i < t->n_choices; i++)
-        t->choices[i] = task_template(t->choices_are_list ? n->items[i] : n, "choices", m->f);
+    out->items = px_xcalloc(count, sizeof *out->items);
+    out->n = count;
+    for (uint32_t i = 0; i < count; i++)
+        out->items[i] = task_template(out->is_list ? n->items[i] : n, key, m->f);
 }
 
-/* Keys that act on one kind of request only. */
+/* Choices behind one prompt, or one continuation behind the prompt or behind several contexts. */
+static void read_choices(struct task *t, const struct task_map *m)
+{
+    bool choices = yaml_get(m->node, "choices"), contexts = yaml_get(m->node, "contexts");
+    bool continuation = yaml_get(m->node, "continuation");
+    static const char *const not_with_contexts[] = {"prompt", "chat_prompt", "prefix"};
+    read_list(m, "choices", &t->choices);
+    read_list(m, "contexts", &t->contexts);
+    t->continuation = task_map_template(m, "continuation", false);
+    t->gold = task_map_template(m, "gold", choices || contexts);
+    if (!choices && !continuation)
+        task_map_finding(m, contexts ? "continuation" : "choices",
+                         contexts ? "missing: `contexts` need it"
+                                  : "missing: `request: choice` needs it, or `continuation`");
+    if (choices && (continuation || contexts))
+        task_map_finding(m, continuation ? "continuation" : "contexts",
+                         "contradiction: `choices` is given too");
+    if (continuation && !contexts && t->gold)
+        task_map_finding(m, "gold", "cannot act: there is one continuation only");
+    for (size_t i = 0; contexts && i < 3; i++) {
+        if (yaml_get(m->node, not_with_contexts[i]))
+            task_map_finding(m, not_with_contexts[i],
+                             "contradiction: `contexts` stand in its place");
+    }
+}
+
+static void read_windows(struct task *t, const struct task_map *m)
+{
+    static const char *const rules[] = {"rolling", "llamacpp", NULL};
+    struct task_map w = task_map_map(m, "windows", "windows.", false);
+    task_map_check(&w, task_keys_windows);
+    t->text = task_map_template(m, "text", true);
+    t->windows.rule = (enum windows_rule)task_map_enum(&w, "rule", rules, 0);
+    t->windows.context = (uint32_t)task_map_int(&w, "context", 4, 1048576, 0);
+    const struct yaml_node *bos = w.node ? yaml_get(w.node, "score_bos") : NULL;
+    if (bos && !yaml_bool(bos, &t->windows.score_bos))
+        task_map_finding(&w, "score_bos", "is not true or false");
+    if (bos && t->windows.rule != WINDOWS_ROLLING)
+        task_map_finding(&w, "score_bos", "cannot act: it acts on `rule: rolling`");
+    if (t->windows.rule == WINDOWS_LLAMACPP && t->windows.context == 0 && w.node)
+        task_map_finding(&w, "context", "missing: `rule: llamacpp` needs it");
+}
+
+enum { OF_GENERATE = 1, OF_CHOICE = 2, OF_ROLLING = 4 };
+
+/* Keys that act on some kinds of request only. */
 static void check_request_keys(const struct task *t, const struct task_map *m)
 {
-    static const char *const of_generate[] = {"stop", "max_tokens", "reference"};
-    static const char *const of_choice[] = {"choices", "gold"};
-    bool choice = t->request == TASK_CHOICE;
-    for (size_t i = 0; choice && i < 3; i++) {
-        if (yaml_get(m->node, of_generate[i]))
-            task_map_finding(m, of_generate[i], "cannot act: it acts on `request: generate`");
-    }
-    for (size_t i = 0; !choice && i < 2; i++) {
-        if (yaml_get(m->node, of_choice[i]))
-            task_map_finding(m, of_choice[i], "cannot act: it acts on `request: choice`");
+    static const struct {
+        const char *key;
+        unsigned of;
+        const char *what;
+    } keys[] = {
+        {"stop", OF_GENERATE, "cannot act: it acts on `request: generate`"},
+        {"max_tokens", OF_GENERATE, "cannot act: it acts on `request: generate`"},
+        {"reference", OF_GENERATE, "cannot act: it acts on `request: generate`"},
+        {"choices", OF_CHOICE, "cannot act: it acts on `request: choice`"},
+        {"gold", OF_CHOICE, "cannot act: it acts on `request: choice`"},
+        {"contexts", OF_CHOICE, "cannot act: it acts on `request: choice`"},
+        {"continuation", OF_CHOICE, "cannot act: it acts on `request: choice`"},
+        {"text", OF_ROLLING, "cannot act: it acts on `request: rolling`"},
+        {"windows", OF_ROLLING, "cannot act: it acts on `request: rolling`"},
+        {"prompt", OF_GENERATE | OF_CHOICE, "cannot act on `request: rolling`"},
+        {"chat_prompt", OF_GENERATE | OF_CHOICE, "cannot act on `request: rolling`"},
+        {"prefix", OF_GENERATE | OF_CHOICE, "cannot act on `request: rolling`"},
+        {"head", OF_GENERATE | OF_CHOICE, "cannot act on `request: rolling`"},
+        {"chat", OF_GENERATE | OF_CHOICE, "cannot act on `request: rolling`"},
+        {"fewshot", OF_GENERATE | OF_CHOICE, "cannot act on `request: rolling`"},
+        {"target_delimiter", OF_GENERATE | OF_CHOICE, "cannot act on `request: rolling`"},
+        {"truncate", OF_GENERATE | OF_CHOICE, "cannot act on `request: rolling`"},
+    };
+    unsigned is = t->request == TASK_GENERATE ? OF_GENERATE
+                  : t->request == TASK_CHOICE ? OF_CHOICE
+                                              : OF_ROLLING;
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        if (!(keys[i].of & is) && yaml_get(m->node, keys[i].key))
+            task_map_finding(m, keys[i].key, keys[i].what);
     }
 }
 
@@ -124,7 +189,8 @@ static void read_prompts(struct task *t, const struct task_map *m)
 {
     t->id = task_map_template(m, "id", false);
     t->head = task_map_template(m, "head", false);
-    t->prompt = task_map_template(m, "prompt", true);
+    t->prompt = task_map_template(m, "prompt",
+                                  t->request != TASK_ROLLING && !yaml_get(m->node, "contexts"));
     t->chat_prompt = task_map_template(m, "chat_prompt", false);
     t->prefix = task_map_template(m, "prefix", false);
     t->target_delimiter = task_map_text(m, "target_delimiter", false);
@@ -135,7 +201,8 @@ static void read_prompts(struct task *t, const struct task_map *m)
 void task_read(struct task *t, const struct yaml_node *root, struct findings *f,
                struct data_spec *data, struct data_spec *pool, char **samples)
 {
-    static const char *const requests[] = {"generate", "choice", NULL};
+    static const char *const requests[] = {"generate", "choice", "rolling", NULL};
+    static const char *const truncations[] = {"refuse", "left", NULL};
     struct task_map m = {.node = root, .path = "", .f = f};
     data_spec_init(data);
     data_spec_init(pool);
@@ -150,13 +217,17 @@ void task_read(struct task *t, const struct yaml_node *root, struct findings *f,
     PX_FREE char *about = task_map_text(&m, "about", false); /* for people; checked, not kept */
     struct task_map data_map = task_map_map(&m, "data", "data.", true);
     task_read_data(&data_map, data);
-    t->request = task_map_enum(&m, "request", requests, 0) == 0 ? TASK_GENERATE : TASK_CHOICE;
+    t->request = (enum task_request)(TASK_GENERATE + task_map_enum(&m, "request", requests, 0));
     read_prompts(t, &m);
     check_request_keys(t, &m);
     t->chat = read_chat(&m);
+    if (t->chat && t->request == TASK_CHOICE && yaml_get(root, "contexts"))
+        task_map_finding(&m, "chat", "contradiction: `contexts` are raw text");
+    t->truncate = task_map_enum(&m, "truncate", truncations, 0) == 1;
     if (t->request == TASK_CHOICE) {
         read_choices(t, &m);
-        t->gold = task_map_template(&m, "gold", true);
+    } else if (t->request == TASK_ROLLING) {
+        read_windows(t, &m);
     } else {
         t->reference = task_map_template(&m, "reference", false);
         t->max_tokens = (uint32_t)task_map_int(&m, "max_tokens", 1, 1048576, 256);

@@ -37,6 +37,13 @@ struct subset {
     uint32_t group; /* index + 1; 0: none */
 };
 
+/* One template whose value is a list, or a list of templates. */
+struct template_list {
+    struct text_template **items;
+    uint32_t n;
+    bool is_list; /* written as a YAML list */
+};
+
 struct task {
     char *name;
     char *path;
@@ -51,9 +58,10 @@ struct task {
     uint32_t n_stops;
     char *target_delimiter;
     struct text_template *id, *head, *prompt, *chat_prompt, *prefix, *gold, *reference;
-    struct text_template **choices; /* one whose value is a list, or one per choice */
-    uint32_t n_choices;
-    bool choices_are_list; /* written as a YAML list */
+    struct text_template *continuation, *text;
+    struct template_list choices, contexts; /* n 0: not given */
+    struct task_windows windows;
+    bool truncate, mutual_info;
 
     bool has_fewshot; /* the file says how to make shots */
     int32_t fewshot;
@@ -111,11 +119,14 @@ void task_report_clear(struct task *t);
 void task_read_scorer(struct task *t, const struct yaml_node *map, struct findings *f);
 void field_clear(struct field *f);
 
-/* The choices and the index of the right one of a row (of the task's rows or of the pool). */
+/* The choices and the right ones of a row (of the task's rows or of the pool). */
 struct task_choices {
-    char **texts; /* owned */
+    char **texts;    /* owned */
+    char **contexts; /* owned, one per text; NULL: the prompt serves all */
     uint32_t n;
-    uint32_t gold;
+    uint32_t *golds; /* indices; none when the task has no `gold` */
+    uint32_t n_golds;
+    bool gold_is_list;
 };
 int task_choices_of(const struct task *t, const struct template_row *row, struct arena *a,
                     struct task_choices *out, struct px_err *err) PX_MUST_CHECK;
@@ -139,6 +150,7 @@ extern const char *const task_keys_aggregate[];
 extern const char *const task_keys_oracle[];
 extern const char *const task_keys_scorer[];
 extern const char *const task_keys_limits[];
+extern const char *const task_keys_windows[];
 extern const char *const task_keys_compat[];
 extern const char *const task_keys_strategies[];
 

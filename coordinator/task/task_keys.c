@@ -10,34 +10,13 @@
 #include "proto/json.h"
 #include "proto/mem.h"
 
-const char *const task_keys_top[] = {"task",
-                                     "about",
-                                     "data",
-                                     "id",
-                                     "request",
-                                     "head",
-                                     "prompt",
-                                     "chat_prompt",
-                                     "prefix",
-                                     "chat",
-                                     "choices",
-                                     "gold",
-                                     "target_delimiter",
-                                     "fewshot",
-                                     "stop",
-                                     "max_tokens",
-                                     "scorer",
-                                     "headline",
-                                     "lower_is_better",
-                                     "aggregate",
-                                     "subset",
-                                     "groups",
-                                     "chance",
-                                     "oracle",
-                                     "reference",
-                                     "compat",
-                                     "strategies",
-                                     NULL};
+const char *const task_keys_top[] = {
+    "task",      "about",        "data",       "id",      "request",  "head",
+    "prompt",    "chat_prompt",  "prefix",     "chat",    "choices",  "gold",
+    "contexts",  "continuation", "text",       "windows", "truncate", "target_delimiter",
+    "fewshot",   "stop",         "max_tokens", "scorer",  "headline", "lower_is_better",
+    "aggregate", "subset",       "groups",     "chance",  "oracle",   "reference",
+    "compat",    "strategies",   NULL};
 const char *const task_keys_data[] = {"file",    "sha256",  "files", "each",  "rows", "get",
                                       "columns", "records", "page",  "where", "join", NULL};
 const char *const task_keys_each[] = {"name", "values", "file", "sha256", NULL};
@@ -53,6 +32,7 @@ const char *const task_keys_fewshot[] = {"n",       "target",    "prompt", "deli
 const char *const task_keys_scorer[] = {
     "kind",   "version",   "style",       "limits",       "filters", "exact_match", "main",
     "strict", "tolerance", "mutual_info", "out_of_range", "ties",    "problem",     NULL};
+const char *const task_keys_windows[] = {"rule", "context", "score_bos", NULL};
 const char *const task_keys_limits[] = {"cpu_s", "wall_s", "memory_mb", "output_kb", NULL};
 
 static void place(const struct task_map *m, const char *key, char out[CHECK_PATH])

@@ -82,7 +82,7 @@ static int shot_answer(const struct task *t, const struct source *s, struct aren
     } else {
         if (choices(t, s, a, &c, err) != 0)
             return -1;
-        *out = px_xstrdup(c.texts[c.gold]);
+        *out = px_xstrdup(c.texts[c.n_golds ? c.golds[0] : 0]);
         task_choices_clear(&c);
     }
     if (**out == '\0') {
@@ -100,13 +100,27 @@ static const struct text_template *question_template(const struct task *t, bool 
     return chat && t->chat_prompt ? t->chat_prompt : t->prompt;
 }
 
+/* With contexts, the right one. */
+static int shot_question(const struct task *t, const struct source *s, bool chat, struct arena *a,
+                         char **out, struct px_err *err)
+{
+    struct task_choices c;
+    if (t->shot_prompt || t->contexts.n == 0)
+        return render(t->shot_prompt ? t->shot_prompt : question_template(t, chat),
+                      "fewshot.prompt", s, a, out, err);
+    if (choices(t, s, a, &c, err) != 0)
+        return -1;
+    *out = px_xstrdup(c.contexts[c.golds[0]]);
+    task_choices_clear(&c);
+    return 0;
+}
+
 static int make_shot(const struct task *t, uint32_t row, bool chat, struct arena *a,
                      struct shot *out, struct px_err *err)
 {
     struct source s;
     open_source(&s, t->pool ? t->pool : t->rows, row, a);
-    const struct text_template *q = t->shot_prompt ? t->shot_prompt : question_template(t, chat);
-    return render(q, "fewshot.prompt", &s, a, &out->question, err) != 0 ||
+    return shot_question(t, &s, chat, a, &out->question, err) != 0 ||
                    render(t->prefix, "prefix", &s, a, &out->prefix, err) != 0 ||
                    shot_answer(t, &s, a, &out->answer, err) != 0
                ? -1
@@ -295,6 +309,8 @@ static int add_choices(const struct task *t, const struct source *s, const char 
         p->choices[i].text = px_xstrdup(c.texts[i]);
         p->choices[i].continuation =
             px_xasprintf("%s%s", delimit ? t->target_delimiter : "", c.texts[i]);
+        if (c.contexts)
+            p->choices[i].context = px_xstrdup(c.contexts[i]);
     }
     task_choices_clear(&c);
     return 0;
@@ -313,8 +329,13 @@ int task_render(const struct task *t, uint32_t i, int32_t fewshot, bool chat,
     struct arena *a = arena_new();
     int rc = -1;
     open_source(&s, t->rows, i, a);
+    if (chat && !task_takes_chat(t)) {
+        px_fail(err, PX_EINPUT, "the task's texts are raw: they cannot be a chat's messages");
+        goto done;
+    }
     if (render(t->head, "head", &s, a, &head, err) != 0 ||
         render(question_template(t, chat), "prompt", &s, a, &question, err) != 0 ||
+        (t->text && render(t->text, "text", &s, a, &p.text, err) != 0) ||
         render(t->prefix, "prefix", &s, a, &prefix, err) != 0 ||
         make_shots(t, i, n, chat, a, &shots, err) != 0)
         goto done;
@@ -348,8 +369,10 @@ void task_prompt_clear(struct task_prompt *p)
     for (uint32_t i = 0; i < p->n_choices; i++) {
         free(p->choices[i].text);
         free(p->choices[i].continuation);
+        free(p->choices[i].context);
     }
     free(p->choices);
+    free(p->text);
     *p = (struct task_prompt){0};
 }
 
@@ -393,7 +416,7 @@ static bool has_field(const struct task *t, const char *name)
     return false;
 }
 
-/* What is filled in when the file does not give it: id for code, gold for choices. */
+/* What is filled in when the scorer's fields do not give it: id for code, the task's gold. */
 static int write_given(const struct task *t, const struct source *s, uint32_t i, struct arena *a,
                        struct px_buf *out, struct px_err *err)
 {
@@ -402,12 +425,16 @@ static int write_given(const struct task *t, const struct source *s, uint32_t i,
         px_buf_str(out, "\"id\":");
         px_json_quote(out, t->ids[i], strlen(t->ids[i]));
     }
-    if (strcmp(t->scorer_kind, "choice") == 0 && !has_field(t, "gold")) {
-        if (choices(t, s, a, &c, err) != 0)
-            return -1;
-        px_buf_printf(out, "\"gold\":%u", c.gold);
-        task_choices_clear(&c);
-    }
+    if (!t->gold || has_field(t, "gold"))
+        return 0;
+    if (choices(t, s, a, &c, err) != 0)
+        return -1;
+    px_buf_str(out, c.gold_is_list ? "\"gold\":[" : "\"gold\":");
+    for (uint32_t k = 0; k < c.n_golds; k++)
+        px_buf_printf(out, k ? ",%u" : "%u", c.golds[k]);
+    if (c.gold_is_list)
+        px_buf_char(out, ']');
+    task_choices_clear(&c);
     return 0;
 }
 

@@ -84,12 +84,25 @@ static void write_limits(const struct task_map *m, struct px_buf *out)
 static void check_kind(const struct task *t, const struct task_map *m,
                        const struct scorer_kind *kind)
 {
-    bool wants_choices = kind->input == SCORER_LOGLIKELIHOODS;
-    if (wants_choices != (t->request == TASK_CHOICE) && kind->input != SCORER_NOTHING)
-        task_map_finding(m, "kind",
-                         wants_choices
-                             ? "contradiction: this scorer goes with `request: choice`"
-                             : "contradiction: this scorer goes with `request: generate`");
+    bool rolling = strcmp(kind->name, "rolling") == 0;
+    enum task_request wants = kind->input != SCORER_LOGLIKELIHOODS ? TASK_GENERATE
+                              : rolling                            ? TASK_ROLLING
+                                                                   : TASK_CHOICE;
+    char what[100];
+    if (kind->input == SCORER_NOTHING || wants == t->request)
+        return;
+    snprintf(what, sizeof what, "contradiction: this scorer goes with `request: %s`",
+             task_request_name(wants));
+    task_map_finding(m, "kind", what);
+}
+
+static void read_mutual_info(struct task *t, const struct task_map *m)
+{
+    const struct yaml_node *n = yaml_get(m->node, "mutual_info");
+    if (n && !yaml_bool(n, &t->mutual_info))
+        task_map_finding(m, "mutual_info", "is not true or false");
+    if (t->mutual_info && t->contexts.n > 0)
+        task_map_finding(m, "mutual_info", "cannot act: there is one continuation only");
 }
 
 static void read_problem(struct task *t, const struct task_map *m, const struct scorer_kind *kind)
@@ -185,6 +198,7 @@ void task_read_scorer(struct task *t, const struct yaml_node *map, struct findin
     px_buf_char(&b, '}');
     t->scorer = px_buf_steal(&b, NULL);
     check_kind(t, &m, kind);
+    read_mutual_info(t, &m);
     check_values(t, &m, kind);
     read_problem(t, &m, kind);
 }

@@ -25,7 +25,11 @@ static const char *const texts[] = {
     "scorer: {kind: numeric, problem: {answer: x}}\nheadline: m\nlower_is_better: true\n"
     "aggregate: [{metric: m, kind: ratio, of: exact_match, over: exact_match}]\n"
     "subset: '{{ s }}'\ngroups: {g: [a, b]}\noracle: {reference: {m: 1}, empty: {m: 0}}\n"
-    "compat: {lm-eval: {stop: [x]}}\n"};
+    "compat: {lm-eval: {stop: [x]}}\n",
+    "task: w\ndata: {file: a.jsonl, get: h}\nrequest: choice\ncontexts: '{{ c }}'\n"
+    "continuation: '{{ e }}'\ngold: 0\ntruncate: left\nscorer: {kind: choice}\nheadline: acc\n",
+    "task: r\ndata: {file: a.raw, get: h, page: '^= '}\nrequest: rolling\ntext: '{{ page }}'\n"
+    "windows: {rule: llamacpp, context: 512}\nscorer: {kind: none}\nheadline: n\n"};
 
 size_t fuzz_seed(unsigned i, uint8_t *out, size_t cap)
 {
@@ -47,8 +51,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         t->compat = "";
         task_read(t, yaml_root(d), &f, &rows, &pool, &samples);
         if (f.n == 0) {
-            px_assert(*t->name && t->prompt && t->headline && t->scorer && data_spec_given(&rows));
-            px_assert(t->request != TASK_CHOICE || (t->gold && t->n_choices > 0));
+            px_assert(*t->name && (t->prompt || t->contexts.n || t->text) && t->headline &&
+                      t->scorer && data_spec_given(&rows));
+            px_assert(t->request != TASK_CHOICE || t->continuation || (t->gold && t->choices.n));
             px_assert(t->fewshot == 0 || t->shot_target || t->request == TASK_CHOICE);
         }
         data_spec_clear(&rows);

@@ -234,7 +234,7 @@ static void unknown_constructs_are_refused_with_their_place(void **state)
     refuses("{% macro a() %}", "template 1:1: 'macro' is not a known statement");
     refuses("{% raw %}x{% endraw %}", "template 1:1: 'raw' is not a known statement");
     refuses("{{ 2 * 3 }}", "template 1:6: '}}' is missing");
-    refuses("{{ list[0:2] }}", "template 1:10: ']' is missing");
+    refuses("{{ list[0:2:1] }}", "template 1:12: ']' is missing");
     refuses("{{ {'a': 1} }}", "an expression is missing");
     refuses("{{ range(3) }}", "only methods and filters can be called");
     refuses("{{ 1 < 2 < 3 }}", "template 1:10: a chain of comparisons");
