@@ -71,8 +71,8 @@ static int copy_list(const struct value *list, const char *what, char ***out, ui
 }
 
 /* An index, or the text of a choice; digits may be either, but not both at once. */
-static int find_gold(const struct value *gold, const struct task_choices *c, uint32_t *out,
-                     struct px_err *err)
+static int find_gold(const struct value *gold, const struct task_choices *c, bool may_miss,
+                     int32_t *out, struct px_err *err)
 {
     int64_t index = -1;
     if (gold->kind == VALUE_INT && !gold->text)
@@ -92,14 +92,16 @@ static int find_gold(const struct value *gold, const struct task_choices *c, uin
                        gold->text[0], (long long)index);
     if (digit && index < 0)
         index = gold->text[0] - '0';
-    if (index < 0 || index >= (int64_t)c->n)
+    bool outside = index < 0 || index >= (int64_t)c->n;
+    if (outside && !may_miss)
         return px_fail(err, PX_EINPUT,
                        "gold is neither an index from 0 to %u nor the text of a choice", c->n - 1);
-    *out = (uint32_t)index;
+    *out = outside ? GOLD_OUTSIDE : (int32_t)index;
     return 0;
 }
 
-static int find_golds(const struct value *gold, struct task_choices *c, struct px_err *err)
+static int find_golds(const struct value *gold, bool may_miss, struct task_choices *c,
+                      struct px_err *err)
 {
     const struct value *items = gold->kind == VALUE_LIST ? gold->items : gold;
     size_t n = gold->kind == VALUE_LIST ? gold->n : 1;
@@ -108,7 +110,7 @@ static int find_golds(const struct value *gold, struct task_choices *c, struct p
         return px_fail(err, PX_EINPUT, "gold is a list of %zu, expected 1 to %u", n, c->n);
     c->golds = px_xcalloc(n, sizeof *c->golds);
     for (size_t i = 0; i < n; i++)
-        if (find_gold(&items[i], c, &c->golds[c->n_golds++], err) != 0)
+        if (find_gold(&items[i], c, may_miss, &c->golds[c->n_golds++], err) != 0)
             return -1;
     return 0;
 }
@@ -149,7 +151,9 @@ int task_choices_of(const struct task *t, const struct template_row *row, struct
     struct task_choices c = {0};
     int rc = all_texts(t, row, a, &c, err);
     if (rc == 0 && t->gold)
-        rc = template_value(t->gold, row, a, &gold, err) != 0 ? -1 : find_golds(&gold, &c, err);
+        rc = template_value(t->gold, row, a, &gold, err) != 0
+                 ? -1
+                 : find_golds(&gold, t->gold_may_miss, &c, err);
     if (rc != 0) {
         task_choices_clear(&c);
         return -1;

@@ -62,6 +62,7 @@ struct task {
     struct template_list choices, contexts; /* n 0: not given */
     struct task_windows windows;
     bool truncate, mutual_info;
+    bool gold_may_miss; /* the scorer counts a gold that is no choice as wrong */
 
     bool has_fewshot; /* the file says how to make shots */
     int32_t fewshot;
@@ -124,10 +125,11 @@ struct task_choices {
     char **texts;    /* owned */
     char **contexts; /* owned, one per text; NULL: the prompt serves all */
     uint32_t n;
-    uint32_t *golds; /* indices; none when the task has no `gold` */
+    int32_t *golds; /* indices; none when the task has no `gold`; GOLD_OUTSIDE where allowed */
     uint32_t n_golds;
     bool gold_is_list;
 };
+enum { GOLD_OUTSIDE = -100 };
 int task_choices_of(const struct task *t, const struct template_row *row, struct arena *a,
                     struct task_choices *out, struct px_err *err) PX_MUST_CHECK;
 void task_choices_clear(struct task_choices *c);

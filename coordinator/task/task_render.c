@@ -72,6 +72,12 @@ struct shot {
     char *question, *prefix, *answer;
 };
 
+/* The choice that a shot shows; the first one when there is no right one. */
+static uint32_t right_choice(const struct task_choices *c)
+{
+    return c->n_golds > 0 && c->golds[0] >= 0 ? (uint32_t)c->golds[0] : 0;
+}
+
 static int shot_answer(const struct task *t, const struct source *s, struct arena *a, char **out,
                        struct px_err *err)
 {
@@ -82,7 +88,7 @@ static int shot_answer(const struct task *t, const struct source *s, struct aren
     } else {
         if (choices(t, s, a, &c, err) != 0)
             return -1;
-        *out = px_xstrdup(c.texts[c.n_golds ? c.golds[0] : 0]);
+        *out = px_xstrdup(c.texts[right_choice(&c)]);
         task_choices_clear(&c);
     }
     if (**out == '\0') {
@@ -110,7 +116,7 @@ static int shot_question(const struct task *t, const struct source *s, bool chat
                       "fewshot.prompt", s, a, out, err);
     if (choices(t, s, a, &c, err) != 0)
         return -1;
-    *out = px_xstrdup(c.contexts[c.golds[0]]);
+    *out = px_xstrdup(c.contexts[right_choice(&c)]);
     task_choices_clear(&c);
     return 0;
 }
@@ -431,7 +437,7 @@ static int write_given(const struct task *t, const struct source *s, uint32_t i,
         return -1;
     px_buf_str(out, c.gold_is_list ? "\"gold\":[" : "\"gold\":");
     for (uint32_t k = 0; k < c.n_golds; k++)
-        px_buf_printf(out, k ? ",%u" : "%u", c.golds[k]);
+        px_buf_printf(out, k ? ",%d" : "%d", c.golds[k]);
     if (c.gold_is_list)
         px_buf_char(out, ']');
     task_choices_clear(&c);

@@ -96,11 +96,13 @@ static void check_kind(const struct task *t, const struct task_map *m,
     task_map_finding(m, "kind", what);
 }
 
-static void read_mutual_info(struct task *t, const struct task_map *m)
+static void read_choice_keys(struct task *t, const struct task_map *m)
 {
     const struct yaml_node *n = yaml_get(m->node, "mutual_info");
     if (n && !yaml_bool(n, &t->mutual_info))
         task_map_finding(m, "mutual_info", "is not true or false");
+    n = yaml_get(m->node, "out_of_range");
+    t->gold_may_miss = n && n->kind == YAML_SCALAR && strcmp(n->text, "wrong") == 0;
     if (t->mutual_info && t->contexts.n > 0)
         task_map_finding(m, "mutual_info", "cannot act: there is one continuation only");
 }
@@ -198,7 +200,7 @@ void task_read_scorer(struct task *t, const struct yaml_node *map, struct findin
     px_buf_char(&b, '}');
     t->scorer = px_buf_steal(&b, NULL);
     check_kind(t, &m, kind);
-    read_mutual_info(t, &m);
+    read_choice_keys(t, &m);
     check_values(t, &m, kind);
     read_problem(t, &m, kind);
 }

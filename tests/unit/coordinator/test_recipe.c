@@ -187,7 +187,8 @@ static void unknown_keys_are_told_with_the_nearest_name(void **state)
     BAD(EVAL "temperature: 1}\n", "5:13: stages.0.eval.temperature: unknown key; allowed: ");
     BAD("models:\n  base: {source: m.gguf, bakend: native}\nstages:\n"
         "  - eval: {models: [base], tasks: [t]}\n",
-        "2:26: models.base.bakend: unknown key; allowed: source, backend, style, thinking; did you mean "
+        "2:26: models.base.bakend: unknown key; allowed: source, backend, style, thinking; did you "
+        "mean "
         "'backend'");
     BAD(HEAD "  - evl: {models: [base], tasks: [t]}\n",
         "4:5: stages.0.evl: unknown key; allowed: import, eval; did you mean 'eval'");

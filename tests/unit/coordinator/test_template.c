@@ -240,7 +240,8 @@ static void unknown_constructs_are_refused_with_their_place(void **state)
     refuses("{{ 1 < 2 < 3 }}", "template 1:10: a chain of comparisons");
     refuses("{{ 'a\\x41' }}", "an unknown escape");
     refuses("{{ list | map('upper') }}", "'map' takes attribute=...");
-    refuses("{{ q | trim(1) }}", "'trim' takes 0 arguments, not 1");
+    refuses("{{ q | trim(1, 2) }}", "'trim' takes 0 to 1 arguments, not 2");
+    refuses("{{ q | lower(1) }}", "'lower' takes 0 arguments, not 1");
     refuses("{{ q | replace('a') }}", "'replace' takes 2 arguments, not 1");
 }
 
