@@ -317,7 +317,7 @@ def near(got, want, atol):
 class Reference:
     """What a reference solution makes of two lists of inputs: EvalPlus's tests and its rules.
 
-    Made before anything of the program is looked at: what fails here is the task's fault.
+    What fails here is the task's fault.
     """
 
     def __init__(self, p):
@@ -358,6 +358,16 @@ class Reference:
             if RAISED and RAISED[-1][0] is e:
                 raise
             return False  # not of a type that the rule can work on
+
+
+def made(p):
+    """The reference solution's results, before anything that the program returns is looked at."""
+    try:
+        reference = Reference(p)
+    except BaseException as e:
+        send(P.BAD_TASK, "", text_of(e))
+    P.heard()
+    return reference
 
 
 def evalplus(p):
@@ -440,12 +450,10 @@ def main(raw):
         p = json.loads(raw)
         p = p["problem"] if type(p.get("problem")) is dict else p
         run = KINDS[p["kind"]]
-        if run is evalplus:
-            p["reference made"] = Reference(p)
         random.seed(str(p.get("id", "")))
-    except BaseException as e:
+    except Exception as e:
         send(P.BAD_TASK, "", text_of(e))
-    kind, value = P.begin()
+    kind, value = P.begin(run is evalplus)
     if kind != "K":
         if not usable(value):
             P.finish(P.PROTOCOL, "", "an unusable exception")
@@ -453,6 +461,8 @@ def main(raw):
         bad = P.MEMORY if "MemoryError" in names else P.RUNTIME_ERROR
         send(P.COMPILE_ERROR if kind == "X" else bad, own, text if type(text) is str else "")
     try:
+        if run is evalplus:
+            p["reference made"] = made(p)
         run(p)
     except BaseException as e:
         ended(e)

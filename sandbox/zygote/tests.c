@@ -105,16 +105,22 @@ static PyObject *decode(const char *body, uint32_t n)
     return o;
 }
 
-/* begin() -> (kind, value): how the candidate's module began. */
-static PyObject *m_begin(PyObject *self, PyObject *none)
+static void mark(const char *what)
+{
+    if (!packet_write_all(FD_VERDICT, what, 1))
+        _exit(1);
+}
+
+/* begin(later) -> (kind, value): how the candidate's module began. With later, a beginning without
+ * an exception, of which nothing but its kind is looked at, is marked by heard(). */
+static PyObject *m_begin(PyObject *self, PyObject *later)
 {
     (void)self;
-    (void)none;
     char *body;
     uint32_t n;
     uint8_t kind = receive(0, &body, &n);
-    if (!packet_write_all(FD_VERDICT, "M", 1))
-        _exit(1);
+    if (kind != FRAME_READY || later != Py_True)
+        mark("M");
     if (kind != FRAME_READY && kind != FRAME_NOT_COMPILED && kind != FRAME_NOT_LOADED)
         end(RECORD_PROTOCOL, "the program wrote on its call channel");
     PyObject *value = kind == FRAME_READY ? Py_None : decode(body, n);
@@ -122,13 +128,21 @@ static PyObject *m_begin(PyObject *self, PyObject *none)
     return Py_BuildValue("(CO)", (int)kind, value);
 }
 
+/* heard(): from now on it is the candidate's results that the tests work on. */
+static PyObject *m_heard(PyObject *self, PyObject *none)
+{
+    (void)self;
+    (void)none;
+    mark("M");
+    Py_RETURN_NONE;
+}
+
 /* first_passed(): the first of two sets of tests was passed. */
 static PyObject *m_first_passed(PyObject *self, PyObject *none)
 {
     (void)self;
     (void)none;
-    if (!packet_write_all(FD_VERDICT, "B", 1))
-        _exit(1);
+    mark("B");
     Py_RETURN_NONE;
 }
 
@@ -203,7 +217,8 @@ static PyObject *m_identity(PyObject *self, PyObject *o)
 
 PyObject *tests_module_init(void)
 {
-    static PyMethodDef methods[] = {{"begin", m_begin, METH_NOARGS, "How the candidate began."},
+    static PyMethodDef methods[] = {{"begin", m_begin, METH_O, "How the candidate began."},
+                                    {"heard", m_heard, METH_NOARGS, "Results are next."},
                                     {"first_passed", m_first_passed, METH_NOARGS, "Halfway."},
                                     {"rpc", m_rpc, METH_VARARGS, "One call of the candidate."},
                                     {"finish", m_finish, METH_VARARGS, "The verdict."},

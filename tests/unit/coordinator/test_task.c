@@ -279,6 +279,62 @@ static void gsm8k_prompts_are_lm_evals(void **state)
     task_free(&t);
 }
 
+/* Three shots of the training split, their carriage returns kept. */
+static void mbpp_prompts_are_lm_evals(void **state)
+{
+    (void)state;
+    PX_FREE char *data = reference_data();
+    if (!data)
+        skip();
+    struct task *t = load_real("mbpp", data);
+    assert_int_equal(task_n_problems(t), 500);
+    assert_string_equal(task_problem_id(t, 0), "11");
+    assert_string_equal(task_problem_id(t, 499), "510");
+    assert_prompt_hash(t, 0, 1822,
+                       "8d9e21c0a49993c96c3d9b9ebfeab807986ec347f22336422e51e0032820a29b");
+    task_free(&t);
+    t = load_real("mbpp_sanitized", data);
+    assert_int_equal(task_n_problems(t), 257);
+    task_free(&t);
+}
+
+/* What is no JSON number in a strict sense reaches the tester as it is in the file. */
+static void evalplus_inputs_keep_their_kinds(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *task, *id, *holds;
+        uint32_t n;
+    } cases[] = {{"humaneval_plus", "HumanEval/32", "\"accept\":\"abs(sum(", 164},
+                 {"humaneval_plus", "HumanEval/0", "[[1.0,2.0,3.9,4.0,5.0,2.2],0.3]", 164},
+                 {"humaneval_plus", "HumanEval/137", "\"cpu_s\":15", 164},
+                 {"mbpp_plus", "Mbpp/404", "-Infinity", 378},
+                 {"mbpp_plus", "Mbpp/599", "\"cpu_s\":240", 378},
+                 {"mbpp_plus", "Mbpp/255", "\"plus_skip\":[85,86,90,96,100]", 378},
+                 {"mbpp_plus_v010", "Mbpp/615", "\"arguments\":\"deep_tuple(a)\"", 399},
+                 {"mbpp_plus_v010", "Mbpp/99", "999999999999999999999999999999999999999999", 399}};
+    PX_FREE char *data = reference_data();
+    if (!data)
+        skip();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct task *t = load_real(cases[i].task, data);
+        struct px_buf b;
+        struct px_err err;
+        uint32_t at = 0;
+        assert_int_equal(task_n_problems(t), cases[i].n);
+        while (strcmp(task_problem_id(t, at), cases[i].id) != 0)
+            at++;
+        px_buf_init(&b, 1u << 20);
+        if (task_problem_json(t, at, &b, &err) != 0)
+            fail_msg("%s", err.text);
+        px_buf_char(&b, '\0');
+        if (!strstr((char *)b.data, cases[i].holds))
+            fail_msg("%s: no %s", cases[i].id, cases[i].holds);
+        px_buf_clear(&b);
+        task_free(&t);
+    }
+}
+
 static void humaneval_prompts_are_the_files_own(void **state)
 {
     (void)state;
@@ -373,6 +429,8 @@ int main(void)
         cmocka_unit_test(a_task_that_is_not_there_is_named),
         cmocka_unit_test(the_shipped_sets_load),
         cmocka_unit_test(gsm8k_prompts_are_lm_evals),
+        cmocka_unit_test(mbpp_prompts_are_lm_evals),
+        cmocka_unit_test(evalplus_inputs_keep_their_kinds),
         cmocka_unit_test(humaneval_prompts_are_the_files_own),
         cmocka_unit_test(arc_has_other_labels_and_numbers_of_choices),
         cmocka_unit_test(every_key_is_documented),
