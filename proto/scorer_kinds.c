@@ -29,6 +29,10 @@ static const struct scorer_kind kinds[] = {
     {"rating", SCORER_TEXT, NONE, NONE, LIST("rating", "rated"), NULL},
     {"pairwise", SCORER_TEXT, NONE, NONE, LIST("preference", "judged"), NULL},
     {"turn", SCORER_TEXT, NONE, NONE, NONE, NULL},
+    {"ifeval", SCORER_TEXT, NONE, LIST("instructions", "kwargs"),
+     LIST("prompt_level_strict_acc", "prompt_level_loose_acc", "inst_strict_right",
+          "inst_loose_right", "inst_total"),
+     NULL},
     {"none", SCORER_NOTHING, NONE, NONE, NONE, NULL},
 };
 enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
