@@ -207,8 +207,8 @@ static void decide(struct token *a, const struct token *b)
     bool initial = is_initial(a->tok);
     struct span next = type_of(b, b->breaks);
     enum guess opens = opens_sentence(b);
-    if ((a->abbr || a->ellipsis) && !initial &&
-        (opens == YES || (first_upper(b) && sentences_starter(next)))) {
+    bool starts = sentences_starter(next) || (a->ellipsis && sentences_derived(next));
+    if ((a->abbr || a->ellipsis) && !initial && (opens == YES || (first_upper(b) && starts))) {
         a->breaks = true;
         return;
     }

@@ -23,5 +23,6 @@ bool sentences_abbreviation(struct span word); /* without its final period */
 bool sentences_starter(struct span word);      /* often opens a sentence */
 bool sentences_common(struct span word);       /* is written in lower case inside a sentence ... */
 bool sentences_plain(struct span word);        /* ... and never begins a name there */
+bool sentences_derived(struct span word); /* by its ending ("-ly"): plain, or a name like Rowling */
 
 #endif

@@ -72,16 +72,16 @@ static const char *const plain[26] = {
     "advice afterward afterwards agenda ahead aim aims allow almost along already "
     "alternative always amount analyze anyone anyway anywhere appear application "
     "applications approach approaches argument arrange arrive article ask assemble "
-    "assess assign attach audience author awards ",
-    " basic basics become begin behind being beliefs believe benefit besides better "
-    "between beyond bibliography bit body build ",
-    " calculate call cannot carry cast categories cause causes celebrate challenge "
-    "character characters check choices choose cinematography clarify classroom climate "
-    "cold collaborate collect combine comedy comments commit communicate compare "
-    "comparison competitors complain complete components compose concepts conclusion "
-    "conduct confirm conflict connect consider consistent constant consult contact "
-    "content context contrary convert convince core correct cost course courses create "
-    "credits cultural customer ",
+    "assess assign attach audience aunt author awards ",
+    " bag basic basics become begin behind being beliefs believe benefit besides better "
+    "between beyond bibliography bird bit body bottle box boxes brother build bus ",
+    " calculate call cannot car carry cast categories cause causes celebrate challenge "
+    "character characters check choice choices choose cinematography clarify classroom "
+    "climate cold collaborate collect column combine comedy comments commit communicate "
+    "compare comparison competitors complain complete components compose concepts "
+    "conclusion conduct confirm conflict connect consider consistent constant consult "
+    "contact content context contrary convert convince core correct cost course courses "
+    "create credits cultural customer ",
     " dark date dates deadline decide decorate deep define degree deliver demonstrate "
     "depend describe details determine develop didn diet difference different difficult "
     "disadvantages discover discuss does doesn doing domestic donate done door double "
@@ -93,10 +93,10 @@ static const char *const plain[26] = {
     "extracurricular eye eyes ",
     " fact favorite features feedback figure fill final findings finish flight fly follow "
     "forget format formats forward frequency friend functional furthermore ",
-    " gain gather genre geography given glad glossary goals goes going gosh grab guess "
-    "guest guidelines ",
-    " hair hands happy hasn hear hello hence her here hers herself highlight him himself "
-    "hire historical hobbies hold huge hundreds hurry ",
+    " gain gather genre geography given glad glossary goals goes going gosh grab grade "
+    "guess guest guidelines ",
+    " hair hands happy hasn hear hello hence hepatitis her here hers herself highlight "
+    "him himself hire historical hobbies hold huge hundreds hurry ",
     " idea ignore illustrate imagine impacts imperative implement implications important "
     "improve include incredible individuals influence influences inform initial "
     "innovative input inside inspire install instead instructions instrument interactive "
@@ -113,30 +113,31 @@ static const char *const plain[26] = {
     " object objective objectives observe obtain ok okay onto oral organize origin "
     "origins otherwise ought ours outcome outcomes overall overview ",
     " page pair participants participate pass patient patterns perfect performance person "
-    "personal persuade physical pick play please plenty plot poem poetry political "
-    "politics positive poster potential pour poverty practical practice preface prepare "
-    "present pretty prevent principle prioritize priority private problem problems "
-    "process processes product profile program projects promise proper protect prove "
-    "provide pull put ",
+    "personal persuade physical pick play player please plenty plot poem poetry "
+    "political politics positive poster potential pour poverty practical practice "
+    "preface prepare present pretty prevent principle prioritize priority private "
+    "problem problems process processes product profile program projects promise proper "
+    "protect prove provide publisher pull put ",
     " question questions quotes ",
     " range reader realize recent recognize recommend references reflect register regular "
     "relationship relationships relax relevance relevant remember remind remove repeat "
     "replace requirements resolve respect respond restaurant result results retain right "
-    "roles ",
-    " safe sample scale scene schedule scope script sections seem seems select send "
-    "session sessions settings seven shall shape shine shut silence sing sit skill "
-    "skills slow smile so societal soil solar solve someday somehow someone sometimes "
-    "somewhat soon sorry sort sounds source speak specify spend spiritual spread stage "
-    "stages stand statement statue step still store strange strength strengths strive "
-    "structure style submit such suggest summarize suppose surface surprise symbols "
-    "symptoms ",
-    " tactics task taste teach teacher team technique ten term terms text thank thanks "
-    "theirs them themes themselves theory thereby therefore things think though threats "
-    "thrive through throughout thus timeline tips title titles together tomorrow tonight "
-    "topics towards traditional tragedy train transform translate treat trips true truth "
-    "try turn twelve type ",
+    "roles runner ",
+    " safe sample scale scene schedule scope script section sections seem seems select "
+    "send session sessions settings seven shall shape shine shut silence sing sister sit "
+    "skill skills slow smile so societal soil solar solve someday somehow someone "
+    "sometimes somewhat soon sorry sort sounds source speak specify spend spiritual "
+    "spread stage stages stand statement statue step still store strange strength "
+    "strengths strive structure style submit such suggest summarize suppose surface "
+    "surprise symbols symptoms ",
+    " tactics tank task taste teach teacher team technique ten term terms text thank "
+    "thanks theirs them themes themselves theory thereby therefore things think though "
+    "threats thrive through throughout thus timeline tips title titles together tomorrow "
+    "tonight topics towards traditional tragedy train transform translate treat trips "
+    "true truth try turn twelve type ",
     " unable understand unless unlike update upgrade upon us uses using utilize ",
-    " values variables vehicle verify very vision visual visualize vocabulary volunteer ",
+    " values variables vehicle verify very vision visual visualize vitamin vocabulary "
+    "volunteer ",
     " wait walk wants warm weaknesses wear weather web weight welcome went were weren "
     "whenever whereas wherever whether which whole whom wish within without words "
     "workplace wow writer ",
@@ -147,23 +148,23 @@ static const char *const plain[26] = {
 
 /* Written in lower case, and in names too ("The New Way"). */
 static const char *const common[26] = {
-    " about across act action activities actually add advanced after again against age "
+    " a about across act action activities actually add advanced after again against age "
     "ago all alone also although am among an and another answer any apart are area areas "
     "around as aside assessment assets at attempt avoid away ",
-    " back background bad balance be bear beautiful because before below best big books "
-    "both brief bring budget business but buy by ",
-    " campaign can care career careers case cases certain change chapter children class "
-    "clean clear clearly close closely code color come common company computer concept "
-    "concern continue contract control costs could count cover creative critical culture "
-    "current customers cut ",
-    " daily data day deal death definitely demand design despite device did digital do "
-    "don down dream drive drop during duties ",
+    " b back background bad balance bank be bear beautiful because before below best big "
+    "book books both brief bring budget business but buy by ",
+    " c campaign can care career careers case cases cat certain change chapter children "
+    "city class clean clear clearly close closely code color come common company "
+    "computer concept concern continue contract control costs could count cover creative "
+    "critical culture cup current customers cut ",
+    " d daily data day deal death definitely demand design despite device did digital do "
+    "dog don down dream drive drop during duties ",
     " each eat economic economics economy education effort employees end energy "
     "engineering environmental equipment error even evening events every everybody "
     "everyone everything expect express ",
-    " face factors facts fail fair fall false family fast feel few fight film financial "
-    "find fine fire first five focus food for force foreign form former foundation four "
-    "free fresh friends from full fun function funding further future ",
+    " face factors facts fail fair fall false family farm fast father feel few fight film "
+    "financial find fine fire first five focus food for force foreign form former "
+    "foundation four free fresh friends from full fun function funding further future ",
     " game games general generally get getting give go goal gone good got government "
     "graphic graphics great group groups grow growth guide ",
     " had half hand hard hardly has have haven having he health heart help hey high his "
@@ -176,40 +177,40 @@ static const char *const common[26] = {
     " labor large last late later law laws lead learning leave leaving left legal less "
     "let letter level life light like likely limit line little live local logic long "
     "look lots love low lucky ",
-    " made main make makes making management many market marketing markets material "
-    "materials may maybe me meanwhile measure media medical meet meeting members memory "
-    "methods might military miss model models modern money monitor more most mostly "
-    "mountains move movie much music musical must my ",
+    " machine made main make makes making management many market marketing markets "
+    "material materials may maybe me meanwhile measure media medical meet meeting "
+    "members memory methods might military miss model models modern money monitor more "
+    "most mostly mountains move movie much music musical must my ",
     " name national natural near nearly network never new news next nice night nine no "
     "nobody none not notes notice now ",
-    " obviously of off offer often old on once one only open operations options or order "
-    "other others our out outline output outside over own ",
+    " obviously of off offer often old on once one only open operations option options or "
+    "order other others our out outline output outside over own ",
     " paper part parties partners past pay peace people perhaps period perspective photo "
     "place plan plus point policies policy possible post power price prices principles "
     "produce products professional profit project promote public purchase purpose push ",
     " quality quick quickly quiet quite ",
     " race raise rate rates rather reach read ready real really reasons recall reduce "
     "report reports request research resource resources rest return revenue review rise "
-    "risk risks role rub rule rules run running ",
-    " safety salary sales save say saying says scared school science scientific search "
-    "second security see seek service services set several share she shopping short "
+    "risk risks role room route row rub rule rules run running ",
+    " s safety salary sales save say saying says scared school science scientific search "
+    "second security see seek service services set several share she shop shopping short "
     "should show since six sleep small smart social society software some somebody "
     "something somewhere song sound sources space special sports staff standard start "
-    "state statistics stay steps stop story straight strategic strategies strategy "
-    "strong student students study subject summary supplies support sure survey system "
-    "systems ",
-    " take talk target tasks tax technical techniques technology tell test that the their "
-    "theme then there these they thing this those three time times to today too tools "
-    "topic total tourism toward track traffic training travel trends trip trouble trust "
-    "two ",
-    " under understanding until up use used usually ",
+    "state station statistics stay steps stop story straight strategic strategies "
+    "strategy strong student students study subject summary supplies support sure survey "
+    "system systems ",
+    " table take talk target tasks tax technical techniques technology tell test that the "
+    "their theme then there these they thing this those three time times to today too "
+    "tools topic total tourism toward town track traffic training travel tree trends "
+    "trip trouble truck trust two ",
+    " uncle under understanding until up use used usually ",
     " value video view views violence visit volume ",
     " wages wake want war was wasn watch water way we well what whatever when where while "
-    "who whose why wildlife will winter with woman women won wonder work workers world "
-    "worldwide worry would wouldn write wrong ",
+    "who whose why wildlife will winter with woman women won wonder work worker workers "
+    "world worldwide worry would wouldn write wrong ",
     "",
     " year years you young ",
-    "",
+    " z ",
 };
 
 static bool listed(struct span word, const char *const *list)
@@ -250,13 +251,19 @@ static bool ends_with(struct span word, const char *const *endings)
 
 bool sentences_plain(struct span word)
 {
-    static const char *const never_names[] = {"able", "ed",   "ful", "ing", "less",
-                                              "ly",   "ness", "ous", NULL};
-    return listed(word, plain) || (!listed(word, common) && ends_with(word, never_names));
+    return listed(word, plain);
+}
+
+bool sentences_derived(struct span word)
+{
+    static const char *const endings[] = {"able", "ed",   "ful", "ing", "less",
+                                          "ly",   "ness", "ous", NULL};
+    return !listed(word, common) && ends_with(word, endings);
 }
 
 bool sentences_common(struct span word)
 {
     static const char *const no_surnames[] = {"ity", "ities", "ive", "ment", "sion", "tion", NULL};
-    return listed(word, common) || sentences_plain(word) || ends_with(word, no_surnames);
+    return listed(word, common) || listed(word, plain) || sentences_derived(word) ||
+           ends_with(word, no_surnames);
 }

@@ -2,9 +2,9 @@
  *
  * Each sentence (sentences.h) is split as NLTKWordTokenizer does: punctuation, brackets and quotes
  * stand alone, so does a sentence's final period; clitics ("'s", "n't") and contractions ("cannot",
- * "gonna") are two words. Two things are simpler, and change no token that holds a letter: double
- * quotes come out as '' on both sides, and an apostrophe or one of several commas may stay with the
- * mark beside it. Linear in the text. */
+ * "gonna") are two words. Two things are simpler and change no count of words in texts that people
+ * write: double quotes stay what they are, and an apostrophe or one of several commas may stay with
+ * the mark beside it. Linear in the text. */
 #ifndef SANDBOX_SCORE_WORDS_H
 #define SANDBOX_SCORE_WORDS_H
 
