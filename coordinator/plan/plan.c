@@ -265,7 +265,7 @@ static void fill_generate_job(struct job *j, const struct plan_cell *c, const st
                               const struct task *t)
 {
     const struct eval_settings *s = c->settings;
-    bool choice = task_request(t) == TASK_CHOICE;
+    bool choice = task_request(t) != TASK_GENERATE;
     j->kind = choice ? UNIT_CHOICE : UNIT_GENERATE;
     j->task = px_xstrdup(task_name(t));
     fill_model(j, m);
@@ -343,6 +343,13 @@ static bool choose_chat(struct builder *b, const struct recipe_stage *s, const s
 {
     struct px_err err;
     g->chat = set->chat == CHAT_MODE_TASK ? task_chat(t) : set->chat != CHAT_MODE_RAW;
+    if (g->chat && !task_takes_chat(t)) {
+        finding(b, s->line, s->column,
+                "eval.chat: task %s scores raw texts, which cannot be a chat's messages; use "
+                "chat: raw",
+                task_name(t));
+        return false;
+    }
     if (!g->chat || m->backend != BACKEND_NATIVE)
         return true;
     if (set->chat == CHAT_MODE_NAMED) {
@@ -367,7 +374,7 @@ static void check_group(struct builder *b, const struct recipe_stage *s, const s
                         const struct model_file *m, const struct task *t,
                         const struct plan_group *g)
 {
-    bool choice = task_request(t) == TASK_CHOICE;
+    bool choice = task_request(t) != TASK_GENERATE;
     const char *name = task_name(t);
     struct px_err err;
     if (m->backend == BACKEND_NATIVE && task_check_fewshot(t, c->settings->fewshot, &err) != 0)
@@ -391,6 +398,12 @@ static void check_group(struct builder *b, const struct recipe_stage *s, const s
         finding(b, s->line, s->column,
                 "eval: model '%s' names no token that ends a text; generation would never stop",
                 m->name);
+    uint32_t window = task_request(t) == TASK_ROLLING ? task_windows(t).context : 0;
+    uint32_t limit = c->settings->context ? c->settings->context : m->config.context_length;
+    if (m->backend == BACKEND_NATIVE && window > limit)
+        finding(b, s->line, s->column,
+                "eval: task %s has windows of %u tokens, model '%s' takes %u at once", name, window,
+                m->name, limit);
     if (!choice && g->generate.max_tokens == 0)
         finding(b, s->line, s->column, "eval.sampler.max_tokens: task %s sets none; give one",
                 name);

@@ -5,9 +5,10 @@
 #include "coordinator/plan/keys.h"
 #include "coordinator/plan/plan.h"
 #include "coordinator/plan/prompt_check.h"
+#include "coordinator/plan/sequences.h"
+#include "coordinator/task/text.h"
+#include "proto/accident.h"
 #include "proto/mem.h"
-
-enum { PROMPT_LIMIT = 32 << 20 };
 
 struct plan_unit plan_unit_at(const struct plan *p, uint64_t index)
 {
@@ -81,97 +82,70 @@ static unsigned token_flags(const struct plan_group *g, const struct model_file 
     return TOK_PARSE_SPECIAL | (has_bos ? 0 : TOK_ADD_SPECIAL);
 }
 
-static int encode(const struct model_file *m, const struct px_buf *text, unsigned flags,
-                  uint32_t **ids, uint32_t *n, struct px_err *err)
-{
-    size_t count;
-    if (text->overflow)
-        return px_fail(err, PX_ELIMIT, "the prompt is longer than %d bytes", PROMPT_LIMIT);
-    if (tokenizer_encode(m->tokenizer, (const char *)text->data, text->len, flags, ids, &count,
-                         err) != 0)
-        return -1;
-    *n = (uint32_t)count;
-    return 0;
-}
-
-static uint32_t count_chars(const char *s)
-{
-    uint32_t n = 0;
-    for (; *s; s++)
-        n += ((unsigned char)*s & 0xc0) != 0x80;
-    return n;
-}
-
-/* An empty context is scored after the BOS token, or EOS when there is no BOS. */
-static int prefix_token(const struct model_file *m, struct unit *u, struct px_err *err)
-{
-    int32_t id = tokenizer_bos(m->tokenizer);
-    if (id < 0)
-        id = tokenizer_eos(m->tokenizer);
-    if (id < 0)
-        return px_fail(
-            err, PX_EINPUT,
-            "the prompt is empty and the vocabulary has neither BOS nor EOS to start from");
-    u->prompt = px_xmalloc(sizeof *u->prompt);
-    u->prompt[0] = (uint32_t)id;
-    u->n_prompt = 1;
-    return 0;
-}
-
 static bool is_space(char c)
 {
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* One continuation, split by token count as lm-eval does: it is what enc(context + continuation)
- * has beyond the length of enc(context), even where a merge crosses the boundary. */
-static int encode_choice(const struct model_file *m, const char *context, size_t n_context,
-                         size_t n_head, const struct task_choice *c, const char *moved_space,
-                         unsigned flags, struct unit_choice *out, struct px_err *err)
+static uint32_t context_of(const struct plan_group *g, const struct model_file *m)
 {
-    struct px_buf whole;
-    px_buf_init(&whole, PROMPT_LIMIT);
-    px_buf_put(&whole, context, n_context);
-    px_buf_str(&whole, moved_space);
-    px_buf_str(&whole, c->continuation);
-    uint32_t *ids = NULL;
-    uint32_t n = 0;
-    int rc = encode(m, &whole, n_context ? flags : 0, &ids, &n, err);
-    px_buf_clear(&whole);
-    if (rc == 0 && n <= n_head) {
-        free(ids);
-        rc = px_fail(err, PX_EINPUT, "the choice '%.80s' adds no token to its context",
-                     c->continuation);
-    }
+    return g->generate.context ? g->generate.context : m->config.context_length;
+}
+
+/* The loglikelihoods that a unit asks for. */
+static int scored_sequences(const struct plan_group *g, const struct model_file *m,
+                            const struct task *t, const struct px_buf *text,
+                            const struct task_prompt *p, struct unit *u, struct receipt *r,
+                            struct px_err *err)
+{
+    struct sequences s;
+    struct task_windows w = task_windows(t);
+    int rc = p->text ? sequences_of_text(m, p->text, &w, context_of(g, m), &s, err)
+                     : sequences_of_choices(m, text, token_flags(g, m, text), p,
+                                            task_mutual_info(t), &s, err);
     if (rc != 0)
         return -1;
-    out->n_tokens = n - (uint32_t)n_head;
-    memmove(ids, ids + n_head, out->n_tokens * sizeof *ids);
-    out->tokens = ids;
-    out->n_bytes = (uint32_t)strlen(c->text);
-    out->n_chars = count_chars(c->text);
+    if (task_truncates(t))
+        sequences_cut(&s, context_of(g, m));
+    if (r) {
+        r->accidents |= s.merged ? ACCIDENT_BOUNDARY_MERGE : 0;
+        r->accidents |= s.n_cut ? ACCIDENT_TRUNCATED : 0;
+        r->n_cut = s.n_cut;
+    }
+    sequences_share(&s, u);
+    sequences_clear(&s);
     return 0;
 }
 
-/* Trailing white space of the context belongs to the continuation (lm-eval's split rule). */
-static int encode_choices(const struct plan_group *g, const struct model_file *m,
-                          struct px_buf *text, const struct task_prompt *p, struct unit *u,
-                          struct px_err *err)
+/* Leaves room for the answer: the context less max_tokens. */
+static void cut_prompt(const struct plan_group *g, const struct model_file *m, struct unit *u,
+                       struct receipt *r)
 {
-    unsigned flags = token_flags(g, m, text);
-    size_t keep = text->len;
-    while (keep > 0 && is_space((char)text->data[keep - 1]))
-        keep--;
-    PX_FREE char *space = px_xmemdup(text->data + keep, text->len - keep);
-    text->len = keep;
-    if (keep == 0 ? prefix_token(m, u, err) : encode(m, text, flags, &u->prompt, &u->n_prompt, err))
+    uint32_t context = context_of(g, m), room = g->generate.max_tokens;
+    if (room >= context || u->n_prompt <= context - room)
+        return;
+    uint32_t cut = u->n_prompt - (context - room);
+    u->n_prompt -= cut;
+    memmove(u->prompt, u->prompt + cut, u->n_prompt * sizeof *u->prompt);
+    if (r) {
+        r->accidents |= ACCIDENT_TRUNCATED;
+        r->n_cut = cut;
+    }
+}
+
+static int prompt_tokens(const struct plan_group *g, const struct model_file *m,
+                         const struct task *t, const struct px_buf *text, struct unit *u,
+                         struct receipt *r, struct px_err *err)
+{
+    if (plan_encode(m, text, token_flags(g, m, text), &u->prompt, &u->n_prompt, err) != 0)
         return -1;
-    u->choices = px_xcalloc(p->n_choices, sizeof *u->choices);
-    u->n_choices = p->n_choices;
-    for (uint32_t i = 0; i < p->n_choices; i++)
-        if (encode_choice(m, (const char *)text->data, keep, keep ? u->n_prompt : 0, &p->choices[i],
-                          space, flags, &u->choices[i], err) != 0)
-            return -1;
+    if (u->n_prompt == 0) {
+        u->prompt = px_xrealloc(u->prompt, sizeof *u->prompt);
+        u->n_prompt = 1;
+        return plan_prefix_token(m, u->prompt, err);
+    }
+    if (task_truncates(t))
+        cut_prompt(g, m, u, r);
     return 0;
 }
 
@@ -201,7 +175,7 @@ static void fill_receipt(const struct plan_group *g, const struct model_file *m,
     receipt_tokens(u, r);
 }
 
-static int tokenise(const struct plan_group *g, const struct model_file *m,
+static int tokenise(const struct plan_group *g, const struct model_file *m, const struct task *t,
                     const struct task_prompt *p, struct unit *u, struct receipt *r,
                     struct px_err *err)
 {
@@ -210,13 +184,11 @@ static int tokenise(const struct plan_group *g, const struct model_file *m,
     px_buf_put(&text, "", 0);
     int rc = prompt_text(g, m, p, &text, err);
     if (r)
-        r->text = px_sha256(text.data, text.len);
+        r->text = p->text ? px_sha256(p->text, strlen(p->text)) : px_sha256(text.data, text.len);
     if (rc == 0 && g->generate.kind == UNIT_CHOICE)
-        rc = encode_choices(g, m, &text, p, u, err);
+        rc = scored_sequences(g, m, t, &text, p, u, r, err);
     else if (rc == 0)
-        rc = encode(m, &text, token_flags(g, m, &text), &u->prompt, &u->n_prompt, err);
-    if (rc == 0 && u->n_prompt == 0)
-        rc = prefix_token(m, u, err);
+        rc = prompt_tokens(g, m, t, &text, u, r, err);
     px_buf_clear(&text);
     return rc;
 }
@@ -231,7 +203,8 @@ static int recorded_choices(const struct task *t, uint32_t problem, struct unit 
     u->n_choices = p.n_choices;
     for (uint32_t i = 0; i < p.n_choices; i++) {
         u->choices[i].n_bytes = (uint32_t)strlen(p.choices[i].text);
-        u->choices[i].n_chars = count_chars(p.choices[i].text);
+        u->choices[i].n_chars =
+            (uint32_t)text_code_points(p.choices[i].text, u->choices[i].n_bytes);
     }
     task_prompt_clear(&p);
     return rc;
@@ -252,7 +225,7 @@ int plan_make_unit(const struct plan *p, uint64_t index, struct unit *out, struc
         struct task_prompt prompt = {0};
         rc = task_render(t, at.problem, cell->settings->fewshot, g->chat, &prompt, err);
         if (rc == 0)
-            rc = tokenise(g, m, &prompt, &u, receipt ? &r : NULL, err);
+            rc = tokenise(g, m, t, &prompt, &u, receipt ? &r : NULL, err);
         if (rc == 0 && receipt)
             fill_receipt(g, m, t, &prompt, &u, &r);
         task_prompt_clear(&prompt);
