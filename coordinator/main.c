@@ -16,6 +16,7 @@ static const struct cli_command commands[] = {
     {"samples", "per-sample records as JSON lines", help_samples, cmd_samples},
     {"verify", "compute a fraction of a run again and compare the bits", help_verify, cmd_verify},
     {"score", "grade recorded completions; no model is needed", help_score, cmd_score},
+    {"rescore", "judge a run's completions by the tasks as they are now", help_rescore, cmd_rescore},
     {"model", "inspect, check, tokenize, generate, logits, perplexity", help_model, cmd_model},
     {"doctor", "what this host offers and what is missing", help_doctor, cmd_doctor},
     {"recipe-reference", NULL, NULL, cmd_recipe_reference},

@@ -291,14 +291,14 @@ static void fill_generate_job(struct job *j, const struct plan_cell *c, const st
 }
 
 /* The task's scorer, but for the style of a recorded model's programs. */
-static char *scorer_for(const struct task *t, const struct model_file *m)
+char *plan_scorer(const struct task *t, const char *style)
 {
     const char *text = task_scorer(t);
-    if (!m->style || strcmp(task_scorer_kind(t), "code") != 0)
+    if (!style || strcmp(task_scorer_kind(t), "code") != 0)
         return px_xstrdup(text);
     struct json_object *o = px_json_parse(text, strlen(text), NULL);
     px_assert(o != NULL);
-    json_object_object_add(o, "style", json_object_new_string(m->style));
+    json_object_object_add(o, "style", json_object_new_string(style));
     char *styled = px_xstrdup(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
     json_object_put(o);
     return styled;
@@ -314,7 +314,7 @@ static void fill_score_job(struct job *j, const struct task *t, const struct mod
     j->kv = KV_F16;
     j->sampler.top_p = 1;
     j->reuse = (struct reuse_spec){.k = 1, .mode = REUSE_DELTA, .kv = REUSE_KV_PROJECT};
-    j->scorer = scorer_for(t, m);
+    j->scorer = plan_scorer(t, m->style);
     j->options = px_xstrdup("");
 }
 

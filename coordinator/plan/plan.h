@@ -103,6 +103,13 @@ bool plan_opens_thought(const struct plan *p, const struct plan_group *g);
 /* A unit of this group needs no tester. */
 bool plan_unscored(const struct plan *p, uint32_t group);
 
+/* What judges a task's answers: struct job's scorer. style: of recorded programs, or NULL for the
+ * task's own. Owned. */
+char *plan_scorer(const struct task *t, const char *style);
+
+/* What the manifest says of a task; out's texts are owned by the manifest. */
+void plan_manifest_task(const struct task *t, struct manifest_task *out);
+
 /* The manifest that readers of the store go by; owned (manifest_free). */
 struct manifest *plan_manifest(const struct plan *p, const char *run_dir);
 

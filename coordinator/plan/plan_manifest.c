@@ -46,29 +46,31 @@ static void fill_cells(const struct plan *p, struct manifest *m)
     }
 }
 
+void plan_manifest_task(const struct task *t, struct manifest_task *out)
+{
+    struct px_digest d = task_digest(t);
+    char hex[PX_HEX_SIZE];
+    px_digest_hex(&d, hex);
+    out->name = px_xstrdup(task_name(t));
+    out->request = px_xstrdup(task_request_name(task_request(t)));
+    out->headline = px_xstrdup(task_headline(t));
+    out->scorer = px_xstrdup(task_scorer_kind(t));
+    out->chance = task_chance(t);
+    out->n_problems = task_n_problems(t);
+    out->digest = px_xstrdup(hex);
+    out->compat = px_xstrdup(task_compat(t));
+    out->subsets = px_xstrdup(task_subsets_json(t));
+    out->aggregates = px_xstrdup(task_aggregates_json(t));
+    out->oracle = px_xstrdup(task_oracle_json(t));
+    out->lower_is_better = task_lower_is_better(t);
+}
+
 static void fill_tasks(const struct plan *p, struct manifest *m)
 {
     m->tasks = px_xcalloc(p->n_tasks, sizeof *m->tasks);
     m->n_tasks = p->n_tasks;
-    for (uint32_t i = 0; i < p->n_tasks; i++) {
-        const struct task *t = p->tasks[i];
-        struct manifest_task *out = &m->tasks[i];
-        struct px_digest d = task_digest(t);
-        char hex[PX_HEX_SIZE];
-        px_digest_hex(&d, hex);
-        out->name = px_xstrdup(task_name(t));
-        out->request = px_xstrdup(task_request_name(task_request(t)));
-        out->headline = px_xstrdup(task_headline(t));
-        out->scorer = px_xstrdup(task_scorer_kind(t));
-        out->chance = task_chance(t);
-        out->n_problems = task_n_problems(t);
-        out->digest = px_xstrdup(hex);
-        out->compat = px_xstrdup(task_compat(t));
-        out->subsets = px_xstrdup(task_subsets_json(t));
-        out->aggregates = px_xstrdup(task_aggregates_json(t));
-        out->oracle = px_xstrdup(task_oracle_json(t));
-        out->lower_is_better = task_lower_is_better(t);
-    }
+    for (uint32_t i = 0; i < p->n_tasks; i++)
+        plan_manifest_task(p->tasks[i], &m->tasks[i]);
 }
 
 static void fill_group(const struct plan *p, uint32_t i, struct manifest_group *out)

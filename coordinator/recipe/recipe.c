@@ -158,7 +158,7 @@ static void read_source(struct loading *l, struct recipe_model *m, const struct 
     }
     free(m->source);
     m->source = px_path_join(l->dir, n->text);
-    if (!px_exists(m->source))
+    if (!l->opt->without_models && !px_exists(m->source))
         findings_add(&l->f, n, path, "there is no file %s", m->source);
 }
 

@@ -121,6 +121,7 @@ struct recipe_options {
     const char *const *sets;
     uint32_t n_sets;
     bool allow_noop;
+    bool without_models; /* their files need not be there */
 };
 
 /* Owned, or NULL. All findings are appended to `findings`, one per line; err has a summary
