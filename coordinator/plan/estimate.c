@@ -81,11 +81,12 @@ static int estimate_group(const struct plan *p, uint32_t index, struct group_est
     const struct plan_group *g = &p->groups[index];
     struct group_estimate e = {.about = g->n_problems > EXACT_PROBLEMS};
     uint32_t n = e.about ? SAMPLED_PROBLEMS : g->n_problems;
-    bool native = p->models[p->cells[g->cell].model].backend == BACKEND_NATIVE;
+    uint32_t per_problem = g->samples * g->turns * g->orders;
+    bool native = p->models[g->model].backend == BACKEND_NATIVE;
     for (uint32_t i = 0; native && i < n; i++) {
         uint64_t problem = e.about ? (uint64_t)i * g->n_problems / n : i;
         struct unit u;
-        if (plan_make_unit(p, g->first + problem * g->samples, &u, NULL, err) != 0)
+        if (plan_make_unit(p, g->first + problem * per_problem, NULL, &u, NULL, err) != 0)
             return -1;
         uint32_t length = u.n_prompt;
         for (uint32_t k = 0; k < u.n_choices; k++)
@@ -100,7 +101,7 @@ static int estimate_group(const struct plan *p, uint32_t index, struct group_est
     }
     if (e.about)
         e.prompt_tokens = e.prompt_tokens * g->n_problems / n;
-    e.prompt_tokens *= g->samples;
+    e.prompt_tokens *= per_problem;
     e.new_tokens = native ? g->n_units * g->generate.max_tokens : 0;
     *out = e;
     return 0;
@@ -113,9 +114,10 @@ static bool same_prompts(const struct plan *p, uint32_t a, uint32_t b)
     const struct plan_group *y = &p->groups[b];
     const struct plan_cell *cx = &p->cells[x->cell];
     const struct plan_cell *cy = &p->cells[y->cell];
-    return x->task == y->task && cx->model == cy->model && x->chat == y->chat &&
-           x->chat_template == y->chat_template && x->n_problems == y->n_problems &&
-           x->samples == y->samples && cx->settings->fewshot == cy->settings->fewshot &&
+    return x->task == y->task && x->model == y->model && x->turns == y->turns &&
+           x->chat == y->chat && x->chat_template == y->chat_template &&
+           x->n_problems == y->n_problems && x->samples == y->samples &&
+           cx->settings->fewshot == cy->settings->fewshot &&
            x->generate.max_tokens == y->generate.max_tokens;
 }
 
@@ -154,7 +156,7 @@ static void estimate_rows(const struct plan *p, const struct resources *res, str
 {
     for (uint32_t i = 0; i < p->n_groups; i++) {
         const struct plan_group *g = &p->groups[i];
-        const struct model_file *m = &p->models[p->cells[g->cell].model];
+        const struct model_file *m = &p->models[g->model];
         if (m->backend != BACKEND_NATIVE)
             continue;
         uint64_t length = (uint64_t)e->groups[i].longest_prompt + g->generate.max_tokens;

@@ -86,6 +86,7 @@ struct px_digest content_key(const struct job *j, const struct unit *u)
     if (sampled) {
         px_hash_str(h, u->problem);
         px_hash_u64(h, u->sample);
+        px_hash_u64(h, u->turn);
     }
     if (named)
         px_hash_str(h, j->task);

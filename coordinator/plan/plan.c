@@ -17,6 +17,7 @@ struct variant {
     const char *name; /* as the recipe has it */
     enum compat compat;
     enum strategy strategy;
+    uint32_t judge_of; /* index + 1 of the task that it judges; 0 */
 };
 
 struct builder {
@@ -134,6 +135,16 @@ static void add_import(struct builder *b, uint32_t stage)
 
 /* ---- tasks ---- */
 
+static void add_loaded(struct builder *b, struct task *t, struct variant v)
+{
+    struct plan *p = b->plan;
+    uint32_t cap = b->cap_tasks;
+    PX_GROW(b->variants, p->n_tasks, cap);
+    b->variants[p->n_tasks] = v;
+    PX_GROW(p->tasks, p->n_tasks, b->cap_tasks);
+    p->tasks[p->n_tasks++] = t;
+}
+
 /* The i-th task of a stage in the variant that a cell wants. */
 static bool add_task(struct builder *b, const struct recipe_stage *s, uint32_t i,
                      const struct eval_settings *set, uint32_t *index)
@@ -154,12 +165,8 @@ static bool add_task(struct builder *b, const struct recipe_stage *s, uint32_t i
         finding(b, s->task_lines[i], s->task_columns[i], "tasks: %s", err.text);
         return false;
     }
-    uint32_t cap = b->cap_tasks;
-    PX_GROW(b->variants, p->n_tasks, cap);
-    b->variants[p->n_tasks] = (struct variant){s->tasks[i], set->compat, set->strategy};
-    PX_GROW(p->tasks, p->n_tasks, b->cap_tasks);
     *index = p->n_tasks;
-    p->tasks[p->n_tasks++] = t;
+    add_loaded(b, t, (struct variant){s->tasks[i], set->compat, set->strategy, 0});
     return true;
 }
 
@@ -404,6 +411,12 @@ static void check_group(struct builder *b, const struct recipe_stage *s, const s
         finding(b, s->line, s->column,
                 "eval: task %s has windows of %u tokens, model '%s' takes %u at once", name, window,
                 m->name, limit);
+    if (g->turns > 1 && !g->chat)
+        finding(
+            b, s->line, s->column,
+            "eval.chat: task %s is a conversation and needs a chat template; say chat: model, or "
+            "name one (chat: chatml)",
+            name);
     if (!choice && g->generate.max_tokens == 0)
         finding(b, s->line, s->column, "eval.sampler.max_tokens: task %s sets none; give one",
                 name);
@@ -416,13 +429,22 @@ static void add_group(struct builder *b, uint32_t cell, uint32_t task)
     const struct recipe_stage *s = &b->recipe->stages[c->stage];
     const struct model_file *m = &p->models[c->model];
     const struct task *t = p->tasks[task];
-    struct plan_group g = {.cell = cell, .task = task, .first = p->n_units};
+    struct plan_group g = {.cell = cell,
+                           .task = task,
+                           .model = c->model,
+                           .after_import = c->after_import,
+                           .import = c->import,
+                           .turns = task_n_turns(t),
+                           .orders = 1,
+                           .judged = NO_GROUP,
+                           .opponent = NO_GROUP,
+                           .first = p->n_units};
     uint32_t limit = c->settings->limit;
     g.n_problems = task_n_problems(t);
     if (limit && limit < g.n_problems)
         g.n_problems = limit;
     g.samples = c->settings->samples ? c->settings->samples : 1;
-    g.n_units = (uint64_t)g.n_problems * g.samples;
+    g.n_units = (uint64_t)g.n_problems * g.samples * g.turns;
     if (!choose_chat(b, s, m, t, c->settings, &g))
         return;
     fill_generate_job(&g.generate, c, m, t);
@@ -436,9 +458,133 @@ static void add_group(struct builder *b, uint32_t cell, uint32_t task)
     p->groups[p->n_groups++] = g;
 }
 
+/* ---- judges ---- */
+
+/* The judge of a task, made once per task and mode. */
+static uint32_t judge_task(struct builder *b, uint32_t task, enum judge_mode mode)
+{
+    struct plan *p = b->plan;
+    for (uint32_t k = 0; k < p->n_tasks; k++)
+        if (b->variants[k].judge_of == task + 1 && task_judge_mode(p->tasks[k]) == mode)
+            return k;
+    struct task *t = task_judge_new(p->tasks[task], mode);
+    add_loaded(b, t, (struct variant){.name = task_name(t), .judge_of = task + 1});
+    return p->n_tasks - 1;
+}
+
+/* The judging model, greedy and at its own context. */
+static void fill_judge_job(struct job *j, const struct model_file *m, const struct task *t)
+{
+    struct eval_settings plain = {.sampler = {.top_p = 1}, .kv = KV_F16};
+    struct plan_cell c = {.settings = &plain};
+    c.reuse = (struct reuse_spec){.k = 1, .mode = REUSE_DELTA, .kv = REUSE_KV_PROJECT};
+    fill_generate_job(j, &c, m, t);
+}
+
+static void add_judge_group(struct builder *b, uint32_t judged, uint32_t opponent, uint32_t model,
+                            const struct plan_group *like, enum judge_mode mode)
+{
+    struct plan *p = b->plan;
+    struct plan_group g = {.cell = p->groups[judged].cell,
+                           .model = model,
+                           .after_import = like->after_import,
+                           .import = like->import,
+                           .n_problems = p->groups[judged].n_problems,
+                           .samples = p->groups[judged].samples,
+                           .turns = p->groups[judged].turns,
+                           .orders = mode == JUDGE_PAIRWISE ? 2 : 1,
+                           .judge = mode,
+                           .judged = judged,
+                           .opponent = opponent,
+                           .chat = true,
+                           .first = p->n_units};
+    g.task = judge_task(b, p->groups[judged].task, mode);
+    const struct task *t = p->tasks[g.task];
+    const struct model_file *m = &p->models[model];
+    g.chat_template = m->chat;
+    g.n_units = (uint64_t)g.n_problems * g.samples * g.turns * g.orders;
+    fill_judge_job(&g.generate, m, t);
+    copy_thinking(p, &g, m);
+    fill_score_job(&g.score, t, m);
+    g.base = group_base_key(t, &g.generate, g.score.scorer, g.chat, g.chat_template, 0);
+    p->n_units += g.n_units;
+    PX_GROW(p->groups, p->n_groups, b->cap_groups);
+    p->groups[p->n_groups++] = g;
+}
+
+static bool has_name(const struct plan_cell *c, const struct recipe_stage *s, const char *name)
+{
+    for (uint32_t i = 0; i < c->n_names; i++) {
+        const char *full = c->names[i];
+        size_t prefix = *s->name ? strlen(s->name) + 1 : 0; /* "stage/" may be left out */
+        if (strcmp(full, name) == 0 || (prefix && strcmp(full + prefix, name) == 0))
+            return true;
+    }
+    return false;
+}
+
+/* The baseline's group of the same task; NO_GROUP when the named cell is not there. */
+static uint32_t baseline_group(const struct plan *p, const struct recipe_stage *s, uint32_t first,
+                               uint32_t end, uint32_t task)
+{
+    for (uint32_t i = first; i < end; i++)
+        if (p->groups[i].task == task &&
+            (!s->judge_baseline || has_name(&p->cells[p->groups[i].cell], s, s->judge_baseline)))
+            return i;
+    return NO_GROUP;
+}
+
+static void judge_group(struct builder *b, const struct recipe_stage *s, uint32_t i, uint32_t first,
+                        uint32_t end, const struct plan_group *like)
+{
+    const struct plan *p = b->plan;
+    const struct task *t = p->tasks[p->groups[i].task];
+    if (s->judge_single && task_has_judge(t, JUDGE_SINGLE))
+        add_judge_group(b, i, NO_GROUP, like->model, like, JUDGE_SINGLE);
+    if (!s->judge_pairwise || !task_has_judge(t, JUDGE_PAIRWISE))
+        return;
+    uint32_t against = baseline_group(p, s, first, end, p->groups[i].task);
+    if (against == NO_GROUP)
+        finding(b, s->line, s->column, "eval.judge.baseline: the eval has no cell '%s'",
+                s->judge_baseline);
+    else if (p->groups[against].samples != p->groups[i].samples)
+        finding(b, s->line, s->column,
+                "eval.judge: cells that are compared need the same number of samples");
+    else if (against != i)
+        add_judge_group(b, i, against, like->model, like, JUDGE_PAIRWISE);
+}
+
+/* Judges of the groups [first, end) that the stage has made. */
+static void add_judges(struct builder *b, const struct recipe_stage *s, uint32_t first)
+{
+    struct plan *p = b->plan;
+    struct plan_group like = {0};
+    uint32_t end = p->n_groups, n_before = p->n_groups;
+    if (!s->judge || first == end)
+        return;
+    if (!find_model(p, s->judge, &like.model, &like.after_import, &like.import)) {
+        finding(b, s->line, s->column, "eval.judge.model: no model is named '%s'", s->judge);
+        return;
+    }
+    const struct model_file *m = &p->models[like.model];
+    if (m->backend == BACKEND_NATIVE && !m->has_chat) {
+        finding(b, s->line, s->column, "eval.judge.model: a judge needs a chat template and %s",
+                m->chat_problem);
+        return;
+    }
+    uint32_t n_findings = b->n_findings;
+    for (uint32_t i = first; i < end; i++)
+        judge_group(b, s, i, first, end, &like);
+    if (p->n_groups == n_before && b->n_findings == n_findings)
+        finding(b, s->line, s->column,
+                "eval.judge: cannot act: none of the tasks has such a judge, or there is only one "
+                "cell to compare");
+}
+
 static void add_eval(struct builder *b, uint32_t stage)
 {
     const struct recipe_stage *s = &b->recipe->stages[stage];
+    uint32_t first = b->plan->n_groups;
     for (uint32_t m = 0; m < s->n_models; m++)
         for (uint32_t c = 0; c < s->n_cells; c++) {
             uint32_t cell, task;
@@ -447,6 +593,7 @@ static void add_eval(struct builder *b, uint32_t stage)
                 if (add_task(b, s, i, &s->cells[c].settings, &task) && usable)
                     add_group(b, cell, task);
         }
+    add_judges(b, s, first);
 }
 
 struct plan *plan_build(const struct recipe *r, const struct task_env *env, struct px_buf *findings,

@@ -35,12 +35,22 @@ struct plan_cell {
     char *settings_json;
 };
 
+enum { NO_GROUP = UINT32_MAX, PLAN_MAX_NEEDS = 2 * TASK_MAX_TURNS };
+
 struct plan_group {
     uint32_t cell;
     uint32_t task;
+    uint32_t model;      /* index in the plan's models: the cell's, or the judge's */
+    bool after_import;   /* that model is made by an import stage */
+    uint32_t import;     /* index in the plan's imports */
     uint32_t n_problems; /* after `limit` */
     uint32_t samples;
-    uint64_t first; /* index of its first unit */
+    uint32_t turns;  /* of a conversation; 1 elsewhere */
+    uint32_t orders; /* 2 when each pair of answers is judged in both orders; 1 elsewhere */
+    enum judge_mode judge;
+    uint32_t judged;   /* the group whose answers are judged; NO_GROUP elsewhere */
+    uint32_t opponent; /* pairwise: the group that they are compared with; NO_GROUP elsewhere */
+    uint64_t first;    /* index of its first unit */
     uint64_t n_units;
     bool chat;
     enum chat_template chat_template;
@@ -75,6 +85,8 @@ struct plan_unit {
     uint32_t group;
     uint32_t problem;
     uint32_t sample;
+    uint32_t turn;
+    uint32_t order; /* 1: the opponent's answer stands first */
 };
 
 /* Opens models, loads tasks, checks every knob against what it acts on. All problems are appended
@@ -84,13 +96,20 @@ struct plan *plan_build(const struct recipe *r, const struct task_env *env, stru
 void plan_free(struct plan **p);
 
 struct plan_unit plan_unit_at(const struct plan *p, uint64_t index);
+uint64_t plan_index(const struct plan *p, const struct plan_unit *u); /* of plan_unit_at */
 struct px_digest plan_key(const struct plan *p, uint64_t index);
 
+/* The units whose answers a unit's prompt quotes, in the order in which it wants their texts:
+ * earlier turns; of a judge the judged turns, then the opponent's. At most PLAN_MAX_NEEDS. */
+uint32_t plan_needs(const struct plan *p, uint64_t index, uint64_t out[]);
+
 /* Renders and tokenises a unit's prompt. `out` is owned (unit_clear); its key is the content key.
+ * texts: one per unit of plan_needs (their verdicts' visible texts); NULL where none is needed,
+ * or to make a prompt of the right shape with empty ones (estimates).
  * receipt: NULL, or filled (receipt_clear) with what the model is given; without tokens where
  * nothing is given to a model (recordings). */
-int plan_make_unit(const struct plan *p, uint64_t index, struct unit *out, struct receipt *receipt,
-                   struct px_err *err) PX_MUST_CHECK;
+int plan_make_unit(const struct plan *p, uint64_t index, const char *const *texts, struct unit *out,
+                   struct receipt *receipt, struct px_err *err) PX_MUST_CHECK;
 
 /* The score unit of a completion record: problem JSON filled, key is the verdict key. */
 int plan_make_score_unit(const struct plan *p, uint64_t index, const void *record, size_t n,

@@ -79,14 +79,16 @@ static void fill_group(const struct plan *p, uint32_t i, struct manifest_group *
     out->index = i;
     out->cell = g->cell;
     out->task = g->task;
-    out->judged = out->opponent = MANIFEST_NONE;
+    out->judged = g->judged;
+    out->opponent = g->opponent;
     out->n_units = (uint32_t)g->n_units;
     out->units = px_xcalloc(g->n_units, sizeof *out->units);
     for (uint64_t k = 0; k < g->n_units; k++) {
         struct plan_unit at = plan_unit_at(p, g->first + k);
         out->units[k].plan_key = plan_key(p, g->first + k);
         out->units[k].problem = px_xstrdup(task_problem_id(p->tasks[g->task], at.problem));
-        out->units[k].sample = at.sample;
+        out->units[k].sample = at.sample * g->orders + at.order;
+        out->units[k].turn = at.turn;
         out->units[k].subset = task_subset(p->tasks[g->task], at.problem);
     }
 }

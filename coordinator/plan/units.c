@@ -24,8 +24,43 @@ struct plan_unit plan_unit_at(const struct plan *p, uint64_t index)
     }
     const struct plan_group *g = &p->groups[lo];
     uint64_t at = index - g->first;
-    struct plan_unit u = {lo, (uint32_t)(at / g->samples), (uint32_t)(at % g->samples)};
+    struct plan_unit u = {.group = lo};
+    u.order = (uint32_t)(at % g->orders);
+    at /= g->orders;
+    u.turn = (uint32_t)(at % g->turns);
+    at /= g->turns;
+    u.sample = (uint32_t)(at % g->samples);
+    u.problem = (uint32_t)(at / g->samples);
     return u;
+}
+
+uint64_t plan_index(const struct plan *p, const struct plan_unit *u)
+{
+    const struct plan_group *g = &p->groups[u->group];
+    uint64_t at = (uint64_t)u->problem * g->samples + u->sample;
+    return g->first + (at * g->turns + u->turn) * g->orders + u->order;
+}
+
+static uint32_t add_needs(const struct plan *p, uint32_t group, const struct plan_unit *at,
+                          uint32_t turns, uint64_t *out)
+{
+    for (uint32_t t = 0; t < turns; t++) {
+        struct plan_unit u = {group, at->problem, at->sample, t, 0};
+        out[t] = plan_index(p, &u);
+    }
+    return turns;
+}
+
+uint32_t plan_needs(const struct plan *p, uint64_t index, uint64_t out[])
+{
+    struct plan_unit at = plan_unit_at(p, index);
+    const struct plan_group *g = &p->groups[at.group];
+    if (g->judge == JUDGE_NONE)
+        return add_needs(p, at.group, &at, at.turn, out);
+    uint32_t n = add_needs(p, g->judged, &at, at.turn + 1, out);
+    if (g->judge == JUDGE_PAIRWISE)
+        n += add_needs(p, g->opponent, &at, at.turn + 1, out + n);
+    return n;
 }
 
 struct px_digest plan_key(const struct plan *p, uint64_t index)
@@ -39,6 +74,16 @@ struct px_digest plan_key(const struct plan *p, uint64_t index)
     px_hash_str(h, task_problem_id(t, at.problem));
     px_hash_digest(h, &row);
     px_hash_u64(h, at.sample);
+    px_hash_u64(h, at.turn);
+    px_hash_u64(h, at.order);
+    if (g->judge != JUDGE_NONE) {
+        uint64_t needs[PLAN_MAX_NEEDS];
+        uint32_t n = plan_needs(p, index, needs);
+        for (uint32_t i = 0; i < n; i++) {
+            struct px_digest k = plan_key(p, needs[i]);
+            px_hash_digest(h, &k);
+        }
+    }
     return px_hash_end(&h);
 }
 
@@ -210,20 +255,42 @@ static int recorded_choices(const struct task *t, uint32_t problem, struct unit 
     return rc;
 }
 
-int plan_make_unit(const struct plan *p, uint64_t index, struct unit *out, struct receipt *receipt,
-                   struct px_err *err)
+/* Which texts a prompt quotes, as the task's templates name them. */
+static struct task_answers answers_of(const struct plan_group *g, const struct plan_unit *at,
+                                      const char *const *texts)
+{
+    static const char *const none[PLAN_MAX_NEEDS] = {"", "", "", "", "", "", "", "",
+                                                     "", "", "", "", "", "", "", ""};
+    struct task_answers a = {.turn = at->turn};
+    const char *const *t = texts ? texts : none;
+    a.n = g->judge == JUDGE_NONE ? at->turn : at->turn + 1;
+    a.first = t;
+    a.second = g->judge == JUDGE_PAIRWISE ? t + a.n : NULL;
+    if (at->order == 1) {
+        a.first = t + a.n;
+        a.second = t;
+    }
+    return a;
+}
+
+int plan_make_unit(const struct plan *p, uint64_t index, const char *const *texts, struct unit *out,
+                   struct receipt *receipt, struct px_err *err)
 {
     struct plan_unit at = plan_unit_at(p, index);
     const struct plan_group *g = &p->groups[at.group];
     const struct plan_cell *cell = &p->cells[g->cell];
     const struct task *t = p->tasks[g->task];
-    const struct model_file *m = &p->models[cell->model];
-    struct unit u = {.problem = px_xstrdup(task_problem_id(t, at.problem)), .sample = at.sample};
+    const struct model_file *m = &p->models[g->model];
+    struct task_answers answers = answers_of(g, &at, texts);
+    struct unit u = {.problem = px_xstrdup(task_problem_id(t, at.problem)),
+                     .sample = at.sample,
+                     .turn = at.turn};
     struct receipt r = {0};
     int rc = 0;
     if (m->backend == BACKEND_NATIVE) {
         struct task_prompt prompt = {0};
-        rc = task_render(t, at.problem, cell->settings->fewshot, g->chat, &prompt, err);
+        rc = task_render_turn(t, at.problem, cell->settings->fewshot, g->chat, &answers, &prompt,
+                              err);
         if (rc == 0)
             rc = tokenise(g, m, t, &prompt, &u, receipt ? &r : NULL, err);
         if (rc == 0 && receipt)
@@ -245,6 +312,18 @@ int plan_make_unit(const struct plan *p, uint64_t index, struct unit *out, struc
     return 0;
 }
 
+/* What the scorer needs of the problem; of a judge's text, whose answer stood first. */
+static int score_problem(const struct plan_group *g, const struct task *t,
+                         const struct plan_unit *at, struct px_buf *json, struct px_err *err)
+{
+    if (g->judge == JUDGE_NONE)
+        return task_problem_json(t, at->problem, json, err);
+    px_buf_str(json, g->judge == JUDGE_SINGLE ? "{}"
+                     : at->order == 1         ? "{\"swapped\":true}"
+                                              : "{\"swapped\":false}");
+    return 0;
+}
+
 int plan_make_score_unit(const struct plan *p, uint64_t index, const void *record, size_t n,
                          struct unit *out, struct px_err *err)
 {
@@ -255,11 +334,13 @@ int plan_make_score_unit(const struct plan *p, uint64_t index, const void *recor
     struct px_buf json;
     px_buf_init(&json, UNIT_LIMIT);
     if (completion_result_digest(record, n, &completion, err) != 0 ||
-        task_problem_json(t, at.problem, &json, err) != 0) {
+        score_problem(g, t, &at, &json, err) != 0) {
         px_buf_clear(&json);
         return px_wrap(err, "task %s, problem %s", task_name(t), task_problem_id(t, at.problem));
     }
-    struct unit u = {.problem = px_xstrdup(task_problem_id(t, at.problem)), .sample = at.sample};
+    struct unit u = {.problem = px_xstrdup(task_problem_id(t, at.problem)),
+                     .sample = at.sample,
+                     .turn = at.turn};
     u.key = verdict_key(&completion, g->score.scorer, (const char *)json.data, json.len);
     u.problem_json = px_buf_steal(&json, NULL);
     u.completion = (uint8_t *)px_xmemdup(record, n);
@@ -271,13 +352,16 @@ int plan_make_score_unit(const struct plan *p, uint64_t index, const void *recor
 bool plan_opens_thought(const struct plan *p, const struct plan_group *g)
 {
     const struct plan_cell *cell = &p->cells[g->cell];
-    const struct model_file *m = &p->models[cell->model];
+    const struct model_file *m = &p->models[g->model];
     struct task_prompt prompt = {0};
     struct px_buf text;
     bool open = false;
     px_buf_init(&text, PROMPT_LIMIT);
+    struct plan_unit first = {0};
+    struct task_answers none = answers_of(g, &first, NULL);
     if (m->think_open && g->n_problems &&
-        task_render(p->tasks[g->task], 0, cell->settings->fewshot, g->chat, &prompt, NULL) == 0 &&
+        task_render_turn(p->tasks[g->task], 0, cell->settings->fewshot, g->chat, &none, &prompt,
+                         NULL) == 0 &&
         prompt_text(g, m, &prompt, &text, NULL) == 0) {
         size_t n = text.len, k = strlen(m->think_open);
         while (n > 0 && is_space((char)text.data[n - 1]))

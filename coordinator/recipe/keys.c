@@ -122,6 +122,27 @@ const struct key recipe_keys[] = {
      .required = true,
      .acts = "eval",
      .doc = "Names of shipped tasks, or paths of task files from the recipe's directory."},
+    {.path = KEY_EVAL ".judge",
+     .type = KEY_MAP,
+     .acts = "tasks that can be judged",
+     .doc = "A model that rates the answers of tasks such as mt_bench: the tasks <name>/single and "
+            "<name>/pairwise are added."},
+    {.path = KEY_EVAL ".judge.model",
+     .type = KEY_NAME,
+     .required = true,
+     .acts = "judge",
+     .doc = "Name of the judging model; it answers greedily, with its own chat template."},
+    {.path = KEY_EVAL ".judge.modes",
+     .type = KEY_NAMES,
+     .def = "[single]",
+     .acts = "judge",
+     .doc = "single: each answer gets a rating; pairwise: each cell's answers beside the "
+            "baseline's, in both orders."},
+    {.path = KEY_EVAL ".judge.baseline",
+     .type = KEY_TEXT,
+     .acts = "judge.modes: [pairwise]",
+     .doc = "Name of the cell that the others are compared with; the eval's first cell unless "
+            "given."},
     {.path = KEY_EVAL ".samples",
      .type = KEY_INT,
      .lo = 1,
@@ -374,7 +395,7 @@ static const struct {
      " finetune merge prune quantize distill align adapt compile export publish serve bench "
      "compare check data generate perplexity judge "},
     {"stages[].import", " quantize revision sha256 tokenizer layout "},
-    {KEY_EVAL, " hooks adapter adapters judge judges gates turns tools filters metrics "
+    {KEY_EVAL, " hooks adapter adapters judges gates turns tools filters metrics "
                "n_best vote logprobs system prompt "},
     {KEY_EVAL ".sampler",
      " repetition_penalty presence_penalty frequency_penalty typical_p mirostat "

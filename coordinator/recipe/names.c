@@ -95,12 +95,15 @@ static void check_taken(const struct recipe *r, struct findings *f)
             if (!is_made(r, s->models[j]))
                 report_nobody(r, list->items[j], "eval.models", s->models[j], f);
         }
+        const struct yaml_node *judge = yaml_get(r->stages[i].body, "judge");
+        if (s->judge && !is_made(r, s->judge))
+            report_nobody(r, yaml_get(judge, "model"), "eval.judge.model", s->judge, f);
     }
 }
 
 static bool takes(const struct recipe_stage *s, const char *name)
 {
-    if (s->model && strcmp(s->model, name) == 0)
+    if ((s->model && strcmp(s->model, name) == 0) || (s->judge && strcmp(s->judge, name) == 0))
         return true;
     for (uint32_t j = 0; j < s->n_models; j++) {
         if (strcmp(s->models[j], name) == 0)

@@ -260,6 +260,30 @@ static void read_tasks(struct loading *l, struct recipe_stage *s, const struct y
     }
 }
 
+static void read_judge(struct loading *l, struct recipe_stage *s, const struct yaml_node *body)
+{
+    static const char pattern[] = KEY_EVAL ".judge";
+    const struct yaml_node *map = valid(body, KEY_EVAL, "judge");
+    if (!map)
+        return;
+    const struct yaml_node *modes = valid(map, pattern, "modes");
+    s->judge = text_of(map, pattern, "model");
+    s->judge_baseline = text_of(map, pattern, "baseline");
+    s->judge_single = !modes;
+    for (size_t i = 0; modes && i < modes->n; i++) {
+        bool single = strcmp(modes->items[i]->text, "single") == 0;
+        bool pairwise = strcmp(modes->items[i]->text, "pairwise") == 0;
+        s->judge_single |= single;
+        s->judge_pairwise |= pairwise;
+        if (!single && !pairwise)
+            findings_add(&l->f, modes->items[i], "eval.judge.modes",
+                         "'%.60s' is unknown; allowed: single, pairwise", modes->items[i]->text);
+    }
+    if (s->judge_baseline && !s->judge_pairwise)
+        findings_add(&l->f, yaml_get(map, "baseline"), "eval.judge.baseline",
+                     "cannot act: it acts on modes: [pairwise]");
+}
+
 static void read_stage(struct loading *l, const struct yaml_node *stage)
 {
     const struct yaml_node *body = stage->items[0];
@@ -282,6 +306,7 @@ static void read_stage(struct loading *l, const struct yaml_node *stage)
         s->name = px_xstrdup("");
     s->models = read_list(valid(body, KEY_EVAL, "models"), &s->n_models);
     read_tasks(l, s, body);
+    read_judge(l, s, body);
 }
 
 static void read_stages(struct loading *l, const struct yaml_node *root)
@@ -480,6 +505,8 @@ static void free_stage(struct recipe_stage *s)
     free(s->model);
     free(s->as);
     free(s->name);
+    free(s->judge);
+    free(s->judge_baseline);
     for (uint32_t i = 0; i < s->n_models; i++)
         free(s->models[i]);
     for (uint32_t i = 0; i < s->n_tasks; i++)

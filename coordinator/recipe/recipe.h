@@ -91,6 +91,9 @@ struct recipe_stage {
     char **tasks; /* names or paths of task files */
     uint32_t *task_lines, *task_columns;
     uint32_t n_tasks;
+    char *judge;          /* name of the judging model, NULL when nothing is judged */
+    char *judge_baseline; /* name of a cell, NULL: the first */
+    bool judge_single, judge_pairwise;
     struct recipe_cell *cells; /* at least one; cells that resolve to the same values are merged */
     uint32_t n_cells;
     const struct yaml_node *body; /* in the recipe's tree */

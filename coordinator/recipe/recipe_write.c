@@ -153,6 +153,18 @@ static void write_eval(const struct recipe_stage *s, struct px_buf *out)
     }
     write_names(out, "models", s->models, s->n_models);
     write_names(out, "tasks", s->tasks, s->n_tasks);
+    if (s->judge) {
+        px_buf_str(out, "      judge: {model: ");
+        quote(out, s->judge);
+        px_buf_printf(out, ", modes: [%s%s%s]", s->judge_single ? "single" : "",
+                      s->judge_single && s->judge_pairwise ? ", " : "",
+                      s->judge_pairwise ? "pairwise" : "");
+        if (s->judge_baseline) {
+            px_buf_str(out, ", baseline: ");
+            quote(out, s->judge_baseline);
+        }
+        px_buf_str(out, "}\n");
+    }
     write_base(body, out);
     if (yaml_get(body, "grid"))
         write_grid(yaml_get(body, "grid"), out);

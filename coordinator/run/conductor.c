@@ -44,11 +44,17 @@ static bool stored(struct store_view *v, enum store_db db, const struct px_diges
     return store_view_get(v, db, key->b, sizeof key->b, &val, &n);
 }
 
+void conductor_finish(struct conductor *c, uint64_t unit, enum unit_state how)
+{
+    c->units[unit].state = (uint8_t)how;
+    conductor_wake(c, unit);
+}
+
 /* The completion of a unit is known: on to the tester, or finished. */
 void conductor_completion_known(struct conductor *c, uint64_t unit)
 {
     if (plan_unscored(c->plan, conductor_group(c, unit))) {
-        c->units[unit].state = U_DONE;
+        conductor_finish(c, unit, U_DONE);
         return;
     }
     c->units[unit].state = U_TO_SCORE;
@@ -129,6 +135,9 @@ void conductor_free(struct conductor **cp)
     free(c->score_job);
     free(c->import_job);
     free(c->queue);
+    free(c->first_waiter);
+    free(c->next_waiter);
+    free(c->ready);
     free(c->settled);
     if (c->receipts)
         store_batch_free(&c->receipts);

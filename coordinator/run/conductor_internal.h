@@ -1,12 +1,14 @@
 /* conductor_internal.h - the conductor's state, shared by its source files only: conductor.c (where
- * a run stands), conductor_pull.c (what to do next) and conductor_record.c (what came back). */
+ * a run stands), conductor_pull.c (what to do next), conductor_wait.c (who waits for whom) and
+ * conductor_record.c (what came back). */
 #ifndef COORDINATOR_CONDUCTOR_INTERNAL_H
 #define COORDINATOR_CONDUCTOR_INTERNAL_H
 
 #include "coordinator/plan/digest_map.h"
 #include "coordinator/run/conductor.h"
 
-enum unit_state { U_PENDING, U_GENERATING, U_TO_SCORE, U_SCORING, U_DONE, U_FAILED };
+/* WAITING: its prompt quotes an answer that is not there yet. */
+enum unit_state { U_PENDING, U_WAITING, U_GENERATING, U_TO_SCORE, U_SCORING, U_DONE, U_FAILED };
 
 /* What a hall id refers to, in its two top bits. */
 #define ID_KIND(id) ((unsigned)((id) >> 62))
@@ -39,6 +41,9 @@ struct conductor {
     uint64_t cursor; /* units before it are not PENDING */
     uint64_t *queue; /* ring of units to score */
     size_t queue_head, queue_len, queue_cap;
+    uint64_t *first_waiter, *next_waiter; /* per unit: who waits for it; NULL in most plans */
+    uint64_t *ready;                      /* stack of units that need wait no longer */
+    size_t n_ready, cap_ready;
     uint64_t *settled; /* unit << 2 | enum settled: plan records that the next commit writes */
     size_t n_settled, cap_settled;
     struct store_batch *receipts; /* of units that were pulled since the last commit, or NULL */
@@ -51,6 +56,8 @@ struct conductor {
 uint32_t conductor_group(const struct conductor *c, uint64_t unit);
 void conductor_queue_push(struct conductor *c, uint64_t unit);
 uint64_t conductor_queue_pop(struct conductor *c);
+/* The unit is done (or given up); whoever waits for it is looked at again. */
+void conductor_finish(struct conductor *c, uint64_t unit, enum unit_state how);
 /* The completion of a unit is known: on to the tester, or finished. */
 void conductor_completion_known(struct conductor *c, uint64_t unit);
 void conductor_count_up(struct store_batch *b, uint32_t group, const char *what);
@@ -58,6 +65,19 @@ void conductor_put_plan(struct conductor *c, struct store_batch *b, uint64_t uni
 /* A unit that the store itself answered: its plan record goes out with the next commit. */
 void conductor_settle(struct conductor *c, uint64_t unit, enum settled how);
 void conductor_write_settled(struct conductor *c, struct store_batch *b);
+
+/* conductor_wait.c: units whose prompts quote answers. 1: all answers are there; 0: the unit waits
+ * now; -1: one of them was given up. */
+int conductor_wait(struct conductor *c, uint64_t unit);
+void conductor_wake(struct conductor *c, uint64_t unit);
+/* The texts that the unit's prompt quotes, for plan_make_unit; owned, freed by the other. */
+struct needed_texts {
+    char *texts[PLAN_MAX_NEEDS];
+    uint32_t n;
+};
+int conductor_texts(struct conductor *c, uint64_t unit, struct needed_texts *out,
+                    struct px_err *err) PX_MUST_CHECK;
+void needed_texts_clear(struct needed_texts *t);
 
 /* conductor_pull.c: functions of struct hall_source */
 int conductor_pull(void *ctx, struct hall_unit *out, int max, struct px_err *err);

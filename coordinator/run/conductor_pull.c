@@ -22,7 +22,7 @@ static bool known_bad(struct conductor *c, uint64_t unit, const struct px_digest
 {
     if (!in_store(c, STORE_QUARANTINE, key, NULL))
         return false;
-    c->units[unit].state = U_FAILED;
+    conductor_finish(c, unit, U_FAILED);
     conductor_settle(c, unit, SETTLED_FAILED);
     return true;
 }
@@ -75,7 +75,7 @@ static int pull_score(struct conductor *c, uint64_t unit, struct hall_unit *out,
         return 0;
     }
     if (in_store(c, STORE_VERDICT, &u->verdict, NULL)) {
-        u->state = U_DONE;
+        conductor_finish(c, unit, U_DONE);
         conductor_settle(c, unit, SETTLED_SCORED);
         return 0;
     }
@@ -117,7 +117,19 @@ static int pull_generate(struct conductor *c, uint64_t unit, struct hall_unit *o
     struct unit gu;
     struct receipt receipt;
     uint64_t head;
-    if (plan_make_unit(c->plan, unit, &gu, &receipt, err) != 0)
+    struct needed_texts texts;
+    int waits = conductor_wait(c, unit);
+    if (waits < 0) { /* an answer that it would quote was given up: so is it */
+        conductor_finish(c, unit, U_FAILED);
+        conductor_settle(c, unit, SETTLED_FAILED);
+    }
+    if (waits <= 0)
+        return 0;
+    if (conductor_texts(c, unit, &texts, err) != 0)
+        return -1;
+    int rc = plan_make_unit(c->plan, unit, (const char *const *)texts.texts, &gu, &receipt, err);
+    needed_texts_clear(&texts);
+    if (rc != 0)
         return -1;
     double cost = cost_of(&c->plan->groups[group].generate, &gu);
     u->content = gu.key;
@@ -146,8 +158,8 @@ static int pull_generate(struct conductor *c, uint64_t unit, struct hall_unit *o
 /* Units of a model whose import is not done wait; they are looked at again after its commit. */
 static bool import_ready(const struct conductor *c, uint64_t unit)
 {
-    const struct plan_cell *cell = &c->plan->cells[c->plan->groups[conductor_group(c, unit)].cell];
-    return !cell->after_import || c->imports[cell->import] == IMPORT_DONE;
+    const struct plan_group *g = &c->plan->groups[conductor_group(c, unit)];
+    return !g->after_import || c->imports[g->import] == IMPORT_DONE;
 }
 
 int conductor_pull(void *ctx, struct hall_unit *out, int max, struct px_err *err)
@@ -160,6 +172,13 @@ int conductor_pull(void *ctx, struct hall_unit *out, int max, struct px_err *err
         n++;
     while (n < max && c->queue_len) {
         int k = pull_score(c, conductor_queue_pop(c), &out[n], err);
+        if (k < 0)
+            return -1;
+        n += k;
+    }
+    while (n < max && c->n_ready) {
+        uint64_t unit = c->ready[--c->n_ready];
+        int k = c->units[unit].state == U_PENDING ? pull_generate(c, unit, &out[n], err) : 0;
         if (k < 0)
             return -1;
         n += k;
@@ -192,7 +211,7 @@ bool conductor_exhausted(void *ctx)
     for (uint32_t i = 0; i < c->plan->n_imports; i++)
         if (c->imports[i] != IMPORT_DONE)
             return false;
-    return c->cursor >= c->plan->n_units && c->queue_len == 0;
+    return c->cursor >= c->plan->n_units && c->queue_len == 0 && c->n_ready == 0;
 }
 
 int conductor_encode(void *ctx, uint64_t id, struct px_buf *out, struct px_err *err)
@@ -205,7 +224,11 @@ int conductor_encode(void *ctx, uint64_t id, struct px_buf *out, struct px_err *
         u.key = c->plan->imports[i].key;
         u.problem = px_xstrdup(c->plan->imports[i].job.model_name);
     } else if (ID_KIND(id) == ID_GENERATE) {
-        rc = plan_make_unit(c->plan, i, &u, NULL, err);
+        struct needed_texts texts;
+        rc = conductor_texts(c, i, &texts, err);
+        if (rc == 0)
+            rc = plan_make_unit(c->plan, i, (const char *const *)texts.texts, &u, NULL, err);
+        needed_texts_clear(&texts);
     } else {
         struct px_buf rec;
         px_buf_init(&rec, UNIT_LIMIT);

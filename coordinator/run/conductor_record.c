@@ -93,7 +93,7 @@ static void follow_commit(struct conductor *c, uint64_t unit, bool generated, bo
     bool late = !u->written;
     u->written = false;
     if (gave_up) {
-        u->state = U_FAILED;
+        conductor_finish(c, unit, U_FAILED);
         if (late)
             conductor_settle(c, unit, SETTLED_FAILED);
     } else if (generated) {
@@ -101,7 +101,7 @@ static void follow_commit(struct conductor *c, uint64_t unit, bool generated, bo
             conductor_settle(c, unit, SETTLED_GENERATED);
         conductor_completion_known(c, unit);
     } else {
-        u->state = U_DONE;
+        conductor_finish(c, unit, U_DONE);
         if (late)
             conductor_settle(c, unit, SETTLED_SCORED);
     }

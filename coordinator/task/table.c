@@ -7,6 +7,8 @@
 #include "coordinator/task/rows_find.h"
 #include "proto/mem.h"
 
+#define NO_PARTNER UINT32_MAX
+
 struct part {
     struct rows *rows;
     char *value;
@@ -20,7 +22,7 @@ struct table {
     char *each_name;
     char *on;
     struct rows *joined;
-    uint32_t *partner; /* row of `joined`, of each row of the table */
+    uint32_t *partner; /* row of `joined`, of each row of the table; or NO_PARTNER */
 };
 
 void data_spec_init(struct data_spec *s)
@@ -231,6 +233,8 @@ struct value table_get(const struct table *t, uint32_t i, struct arena *a)
     struct value v = own_fields(t, p, row_in_part(t, table_part_of(t, i), i), a);
     if (!t->joined)
         return v;
+    if (t->partner[i] == NO_PARTNER)
+        return v;
     struct value other = rows_get(t->joined, t->partner[i], a);
     v = widen(&v, other.n, a);
     for (size_t k = 0; k < other.n; k++) {
@@ -267,7 +271,7 @@ struct px_digest table_row_digest(const struct table *t, uint32_t i)
     struct px_hash *h = px_hash_new("proctor row");
     px_hash_digest(h, &own);
     px_hash_str(h, p->value);
-    if (t->joined) {
+    if (t->joined && t->partner[i] != NO_PARTNER) {
         own = rows_row_digest(t->joined, t->partner[i]);
         px_hash_digest(h, &own);
     }
@@ -444,7 +448,7 @@ static int check_fields(const struct table *t, uint32_t i, const struct value *r
     return 0;
 }
 
-static int find_partners(struct table *t, const struct index *x, struct px_err *err)
+static int find_partners(struct table *t, const struct index *x, bool optional, struct px_err *err)
 {
     struct arena *a = arena_new();
     int rc = 0;
@@ -458,11 +462,11 @@ static int find_partners(struct table *t, const struct index *x, struct px_err *
         if (rc != 0)
             break;
         uint32_t found = x->slots[index_slot(x, key)];
-        if (found == 0)
+        if (found == 0 && !optional)
             rc = px_fail(err, PX_EINPUT, "%s:%u: no row of %s has the %s %.200s", table_path(t, i),
                          table_line(t, i), rows_path(t->joined), t->on, key);
-        t->partner[i] = found ? found - 1 : 0;
-        if (rc == 0)
+        t->partner[i] = found ? found - 1 : NO_PARTNER;
+        if (rc == 0 && found)
             rc = check_fields(t, i, &row, a, err);
     }
     arena_free(&a);
@@ -484,7 +488,7 @@ static int join(struct table *t, const struct join_spec *s, const char *task_dir
     int rc = fill_index(&x, r, s->on, err);
     t->joined = r;
     if (rc == 0)
-        rc = find_partners(t, &x, err);
+        rc = find_partners(t, &x, s->optional, err);
     free(x.slots);
     free(x.keys);
     arena_free(&x.texts);

@@ -26,6 +26,7 @@ struct each_spec {
 struct join_spec {
     struct rows_spec rows; /* n_files 0: no join */
     char *on;              /* key of both files */
+    bool optional;         /* a row may be without partner */
 };
 
 struct data_spec {

@@ -21,6 +21,12 @@ void task_free(struct task **tp)
     struct task *t = *tp;
     if (!t)
         return;
+    if (t->of) {
+        task_judge_clear(t);
+        *tp = NULL;
+        return;
+    }
+    task_turns_clear(t);
     struct text_template **const templates[] = {
         &t->id,        &t->head,        &t->prompt,      &t->chat_prompt,  &t->prefix, &t->gold,
         &t->reference, &t->shot_prompt, &t->shot_target, &t->continuation, &t->text};

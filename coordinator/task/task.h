@@ -37,6 +37,12 @@ struct task_windows {
     bool score_bos;   /* rolling: the text's own BOS is scored, behind another one (lm-eval) */
 };
 
+/* How a judge model looks at answers: one by one, or two beside each other. */
+enum judge_mode { JUDGE_NONE = 0, JUDGE_SINGLE, JUDGE_PAIRWISE };
+const char *judge_mode_name(enum judge_mode m); /* "single", "pairwise" */
+
+enum { TASK_MAX_TURNS = 8 };
+
 /* NULL with err: PX_EMISSING says what to get and where to put it; PX_EINPUT has
  * file:line:column for a bad task file, file:line for a bad row. */
 struct task *task_load(const char *name_or_path, const struct task_env *env, struct px_err *err);
@@ -106,6 +112,29 @@ struct task_prompt {
 int task_render(const struct task *t, uint32_t i, int32_t fewshot, bool chat,
                 struct task_prompt *out, struct px_err *err) PX_MUST_CHECK;
 void task_prompt_clear(struct task_prompt *p);
+
+/* ---- conversations and judges ---- */
+
+uint32_t task_n_turns(const struct task *t); /* 1 for a single question */
+bool task_has_judge(const struct task *t, enum judge_mode mode);
+/* A judge of the task's answers, as a task named "<task>/single" or "<task>/pairwise" with the same
+ * problems. Borrows from `of`, which must outlive it; freed by task_free. */
+struct task *task_judge_new(const struct task *of, enum judge_mode mode);
+enum judge_mode task_judge_mode(const struct task *t); /* JUDGE_NONE for any other task */
+
+/* Answers that a prompt quotes: of the turns before (a conversation), or of the turns to be judged.
+ */
+struct task_answers {
+    uint32_t turn;
+    const char *const *first;  /* `answers` in templates; in a conversation what was said */
+    const char *const *second; /* `answers_b`: pairwise only, else NULL */
+    uint32_t n;                /* of each */
+};
+
+/* As task_render, of a later turn or of a judge; those two want a chat template. */
+int task_render_turn(const struct task *t, uint32_t i, int32_t fewshot, bool chat,
+                     const struct task_answers *answers, struct task_prompt *out,
+                     struct px_err *err) PX_MUST_CHECK;
 
 /* Can this many shots be made (-1: the task's own number)? For refusing a recipe's `fewshot` before
  * a run begins; task_render fails in the same cases. */

@@ -158,5 +158,8 @@ void task_read_data(const struct task_map *m, struct data_spec *out)
         task_map_check(&joined, task_keys_join);
         read_rows_spec(&joined, false, &out->join.rows);
         out->join.on = task_map_text(&joined, "on", true);
+        const struct yaml_node *optional = yaml_get(joined.node, "optional");
+        if (optional && !yaml_bool(optional, &out->join.optional))
+            task_map_finding(&joined, "optional", "is not true or false");
     }
 }

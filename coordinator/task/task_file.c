@@ -239,5 +239,6 @@ void task_read(struct task *t, const struct yaml_node *root, struct findings *f,
     struct task_map scorer = task_map_map(&m, "scorer", "scorer.", true);
     if (scorer.node)
         task_read_scorer(t, scorer.node, f);
+    task_read_turns(t, &m);
     task_read_report(t, &m);
 }

@@ -98,6 +98,18 @@ struct task {
     uint32_t n_subsets;
     uint32_t *subset_of; /* of each problem */
     struct px_digest digest;
+
+    /* conversations and judges (task_turns.c) */
+    struct text_template **turns; /* the user's messages after the first */
+    uint32_t n_turns;
+    struct judge_prompts {
+        struct text_template *system;
+        struct text_template **prompts; /* one per turn; none when there is no such judge */
+        uint32_t n;
+        uint32_t max_tokens;
+    } judges[2];
+    enum judge_mode mode;  /* this task is a judge */
+    const struct task *of; /* of that one, whose memory it shares */
 };
 
 struct task_map;
@@ -115,6 +127,11 @@ bool task_has_aggregate(const struct task *t, const char *metric);
 /* Labels every problem. The task's rows are loaded. */
 int task_label_problems(struct task *t, struct px_err *err) PX_MUST_CHECK;
 void task_report_clear(struct task *t);
+
+/* `turns` and `judge`; the scorer is read before. */
+void task_read_turns(struct task *t, const struct task_map *m);
+void task_turns_clear(struct task *t);
+void task_judge_clear(struct task *t); /* as task_free, of a judge */
 
 /* `scorer`: sets scorer_kind, scorer and problem. */
 void task_read_scorer(struct task *t, const struct yaml_node *map, struct findings *f);
@@ -155,6 +172,8 @@ extern const char *const task_keys_limits[];
 extern const char *const task_keys_windows[];
 extern const char *const task_keys_compat[];
 extern const char *const task_keys_strategies[];
+extern const char *const task_keys_judge[];
+extern const char *const task_keys_judge_mode[];
 
 /* Adds a finding for every key that is not in the NULL-terminated list. */
 void task_map_check(const struct task_map *m, const char *const *names);

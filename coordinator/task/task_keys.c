@@ -16,12 +16,12 @@ const char *const task_keys_top[] = {
     "contexts",  "continuation", "text",       "windows", "truncate", "target_delimiter",
     "fewshot",   "stop",         "max_tokens", "scorer",  "headline", "lower_is_better",
     "aggregate", "subset",       "groups",     "chance",  "oracle",   "reference",
-    "compat",    "strategies",   NULL};
+    "compat",    "strategies",   "turns",      "judge",   NULL};
 const char *const task_keys_data[] = {"file",    "sha256",  "files", "each",  "rows", "get",
                                       "columns", "records", "page",  "where", "join", NULL};
 const char *const task_keys_each[] = {"name", "values", "file", "sha256", NULL};
-const char *const task_keys_join[] = {"file",    "sha256",  "files", "rows", "get",
-                                      "columns", "records", "on",    NULL};
+const char *const task_keys_join[] = {"file",    "sha256",  "files", "rows",     "get",
+                                      "columns", "records", "on",    "optional", NULL};
 const char *const task_keys_aggregate[] = {"metric", "kind", "of", "over", NULL};
 const char *const task_keys_oracle[] = {"reference", "empty", "first", NULL};
 const char *const task_keys_compat[] = {"lm-eval", NULL};

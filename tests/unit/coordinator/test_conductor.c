@@ -293,7 +293,7 @@ static struct px_digest content_of(const struct plan *p, uint64_t unit)
 {
     struct unit u;
     struct px_err err = {0};
-    must(plan_make_unit(p, unit, &u, NULL, &err), &err);
+    must(plan_make_unit(p, unit, NULL, &u, NULL, &err), &err);
     struct px_digest key = u.key;
     unit_clear(&u);
     return key;

@@ -39,7 +39,7 @@ static struct px_digest content_of(const struct plan *p, uint64_t unit)
 {
     struct unit u;
     struct px_err err = {0};
-    if (plan_make_unit(p, unit, &u, NULL, &err) != 0)
+    if (plan_make_unit(p, unit, NULL, &u, NULL, &err) != 0)
         fail_msg("%s", err.text);
     struct px_digest key = u.key;
     assert_true(u.n_prompt > 0);
