@@ -501,7 +501,7 @@ static void add_judge_group(struct builder *b, uint32_t judged, uint32_t opponen
     g.task = judge_task(b, p->groups[judged].task, mode);
     const struct task *t = p->tasks[g.task];
     const struct model_file *m = &p->models[model];
-    g.chat_template = m->chat;
+    g.chat_template = like->chat_template;
     g.n_units = (uint64_t)g.n_problems * g.samples * g.turns * g.orders;
     fill_judge_job(&g.generate, m, t);
     copy_thinking(p, &g, m);
@@ -567,8 +567,15 @@ static void add_judges(struct builder *b, const struct recipe_stage *s, uint32_t
         return;
     }
     const struct model_file *m = &p->models[like.model];
-    if (m->backend == BACKEND_NATIVE && !m->has_chat) {
-        finding(b, s->line, s->column, "eval.judge.model: a judge needs a chat template and %s",
+    struct px_err err;
+    like.chat_template = m->chat;
+    if (s->judge_chat && chat_template_by_name(s->judge_chat, &like.chat_template, &err) != 0) {
+        finding(b, s->line, s->column, "eval.judge.chat: %s", err.text);
+        return;
+    }
+    if (m->backend == BACKEND_NATIVE && !s->judge_chat && !m->has_chat) {
+        finding(b, s->line, s->column,
+                "eval.judge: a judge needs a chat template and %s; name one (chat: chatml)",
                 m->chat_problem);
         return;
     }

@@ -318,9 +318,10 @@ static int score_problem(const struct plan_group *g, const struct task *t,
 {
     if (g->judge == JUDGE_NONE)
         return task_problem_json(t, at->problem, json, err);
-    px_buf_str(json, g->judge == JUDGE_SINGLE ? "{}"
-                     : at->order == 1         ? "{\"swapped\":true}"
-                                              : "{\"swapped\":false}");
+    if (g->judge == JUDGE_SINGLE)
+        px_buf_printf(json, "{\"turn\":%u}", at->turn);
+    else
+        px_buf_printf(json, "{\"turn\":%u,\"swapped\":%s}", at->turn, at->order ? "true" : "false");
     return 0;
 }
 

@@ -15,6 +15,9 @@ static const char *const compats[] = {"none", "lm-eval", NULL};
 static const char *const chats[] = {"task",  "raw",    "model",  "chatml", "qwen2",
                                     "qwen3", "llama3", "gemma2", "phi3",   NULL};
 
+static const char *const judge_chats[] = {"model",  "chatml", "qwen2", "qwen3",
+                                          "llama3", "gemma2", "phi3",  NULL};
+
 #define GIB (1024.0 * 1024 * 1024)
 #define INT53 9007199254740992.0
 
@@ -131,13 +134,19 @@ const struct key recipe_keys[] = {
      .type = KEY_NAME,
      .required = true,
      .acts = "judge",
-     .doc = "Name of the judging model; it answers greedily, with its own chat template."},
+     .doc = "Name of the judging model; it answers greedily."},
     {.path = KEY_EVAL ".judge.modes",
      .type = KEY_NAMES,
      .def = "[single]",
      .acts = "judge",
      .doc = "single: each answer gets a rating; pairwise: each cell's answers beside the "
             "baseline's, in both orders."},
+    {.path = KEY_EVAL ".judge.chat",
+     .type = KEY_ENUM,
+     .def = "model",
+     .allowed = judge_chats,
+     .acts = "judge",
+     .doc = "model: the judging model's own template; or a template by name."},
     {.path = KEY_EVAL ".judge.baseline",
      .type = KEY_TEXT,
      .acts = "judge.modes: [pairwise]",

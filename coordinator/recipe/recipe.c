@@ -269,6 +269,11 @@ static void read_judge(struct loading *l, struct recipe_stage *s, const struct y
     const struct yaml_node *modes = valid(map, pattern, "modes");
     s->judge = text_of(map, pattern, "model");
     s->judge_baseline = text_of(map, pattern, "baseline");
+    s->judge_chat = text_of(map, pattern, "chat");
+    if (s->judge_chat && strcmp(s->judge_chat, "model") == 0) {
+        free(s->judge_chat);
+        s->judge_chat = NULL;
+    }
     s->judge_single = !modes;
     for (size_t i = 0; modes && i < modes->n; i++) {
         bool single = strcmp(modes->items[i]->text, "single") == 0;
@@ -507,6 +512,7 @@ static void free_stage(struct recipe_stage *s)
     free(s->name);
     free(s->judge);
     free(s->judge_baseline);
+    free(s->judge_chat);
     for (uint32_t i = 0; i < s->n_models; i++)
         free(s->models[i]);
     for (uint32_t i = 0; i < s->n_tasks; i++)

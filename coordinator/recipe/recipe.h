@@ -92,6 +92,7 @@ struct recipe_stage {
     uint32_t *task_lines, *task_columns;
     uint32_t n_tasks;
     char *judge;          /* name of the judging model, NULL when nothing is judged */
+    char *judge_chat;     /* name of a template; NULL: the model's own */
     char *judge_baseline; /* name of a cell, NULL: the first */
     bool judge_single, judge_pairwise;
     struct recipe_cell *cells; /* at least one; cells that resolve to the same values are merged */

@@ -159,6 +159,8 @@ static void write_eval(const struct recipe_stage *s, struct px_buf *out)
         px_buf_printf(out, ", modes: [%s%s%s]", s->judge_single ? "single" : "",
                       s->judge_single && s->judge_pairwise ? ", " : "",
                       s->judge_pairwise ? "pairwise" : "");
+        if (s->judge_chat)
+            px_buf_printf(out, ", chat: %s", s->judge_chat);
         if (s->judge_baseline) {
             px_buf_str(out, ", baseline: ");
             quote(out, s->judge_baseline);

@@ -94,6 +94,15 @@ void task_turns_clear(struct task *t)
 
 /* ---- judges as tasks ---- */
 
+/* Means over what was rated: a judge without a rating does not count as a bad rating, it is counted
+ * apart. */
+static const char score_sums[] =
+    "[{\"metric\":\"score\",\"kind\":\"ratio\",\"of\":\"rating\",\"over\":\"rated\"},"
+    "{\"metric\":\"score_turn_1\",\"kind\":\"ratio\",\"of\":\"rating_turn_1\",\"over\":"
+    "\"rated_turn_1\"},"
+    "{\"metric\":\"score_turn_2\",\"kind\":\"ratio\",\"of\":\"rating_turn_2\",\"over\":"
+    "\"rated_turn_2\"}]";
+
 uint32_t task_n_turns(const struct task *t)
 {
     return t->n_turns + 1;
@@ -118,10 +127,10 @@ struct task *task_judge_new(const struct task *of, enum judge_mode mode)
     t->of = of;
     t->mode = mode;
     t->name = px_xasprintf("%s/%s", of->name, mode_names[mode]);
-    t->headline = px_xstrdup(mode == JUDGE_SINGLE ? "rating" : "win");
+    t->headline = px_xstrdup(mode == JUDGE_SINGLE ? "score" : "win");
     t->scorer_kind = px_xstrdup(kind);
     t->scorer = px_xasprintf("{\"kind\":\"%s\",\"version\":1}", kind);
-    t->aggregates_json = px_xstrdup("[]");
+    t->aggregates_json = px_xstrdup(mode == JUDGE_SINGLE ? score_sums : "[]");
     t->oracle_json = px_xstrdup("{}");
     t->chance = 0;
     t->lower_is_better = false;

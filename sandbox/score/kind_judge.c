@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/json.h"
 #include "proto/mem.h"
 #include "proto/number.h"
 #include "sandbox/score/kinds.h"
@@ -54,10 +55,16 @@ static bool number_of(struct span s, double *out)
     return px_parse_double(text, 0, 1e300, out, NULL) == 0;
 }
 
-static void put_rating(struct verdict *v, double value, bool rated)
+/* Sums that means are made of: over everything that was rated, and per turn of the conversation. */
+static void put_rating(struct verdict *v, const struct scoring *in, double value, bool rated)
 {
+    int64_t turn = px_json_int_or(in->problem, "turn", 0);
     verdict_add_metric(v, "rating", value);
     verdict_add_metric(v, "rated", rated);
+    verdict_add_metric(v, "rating_turn_1", turn == 0 ? value : 0);
+    verdict_add_metric(v, "rated_turn_1", turn == 0 && rated);
+    verdict_add_metric(v, "rating_turn_2", turn == 1 ? value : 0);
+    verdict_add_metric(v, "rated_turn_2", turn == 1 && rated);
 }
 
 static int score_rating(const void *state, const struct scoring *in, struct verdict *v,
@@ -70,7 +77,7 @@ static int score_rating(const void *state, const struct scoring *in, struct verd
     double value = 0;
     (void)err;
     if (!answer_of(in, v, &answer)) {
-        put_rating(v, 0, false);
+        put_rating(v, in, 0, false);
         return 0;
     }
     size_t n;
@@ -87,15 +94,14 @@ static int score_rating(const void *state, const struct scoring *in, struct verd
     }
     v->class = VERDICT_PASSED;
     verdict_put_extract(v, &e);
-    put_rating(v, value, rated);
+    put_rating(v, in, value, rated);
     return 0;
 }
 
 static void zero_rating(const void *state, const struct scoring *in, struct verdict *v)
 {
     (void)state;
-    (void)in;
-    put_rating(v, 0, false);
+    put_rating(v, in, 0, false);
 }
 
 const struct scorer_ops scorer_rating = {.kind = "rating",
@@ -106,9 +112,12 @@ const struct scorer_ops scorer_rating = {.kind = "rating",
 
 /* ---- pairwise ---- */
 
-static void put_preference(struct verdict *v, double value, bool judged)
+/* preference: 1 for the answer that stood first; win: 1 for the judged one, wherever it stood. */
+static void put_preference(struct verdict *v, const struct scoring *in, double value, bool judged)
 {
+    bool swapped = px_json_bool_or(in->problem, "swapped", false);
     verdict_add_metric(v, "preference", value);
+    verdict_add_metric(v, "win", swapped ? 1 - value : value);
     verdict_add_metric(v, "judged", judged);
 }
 
@@ -123,7 +132,7 @@ static int score_pairwise(const void *state, const struct scoring *in, struct ve
     (void)state;
     (void)err;
     if (!answer_of(in, v, &answer)) {
-        put_preference(v, 0.5, false);
+        put_preference(v, in, 0.5, false);
         return 0;
     }
     size_t i = 0;
@@ -137,15 +146,14 @@ static int score_pairwise(const void *state, const struct scoring *in, struct ve
     }
     v->class = VERDICT_PASSED;
     verdict_put_extract(v, &e);
-    put_preference(v, i < 3 ? marks[i].preference : 0.5, i < 3);
+    put_preference(v, in, i < 3 ? marks[i].preference : 0.5, i < 3);
     return 0;
 }
 
 static void zero_pairwise(const void *state, const struct scoring *in, struct verdict *v)
 {
     (void)state;
-    (void)in;
-    put_preference(v, 0.5, false);
+    put_preference(v, in, 0.5, false);
 }
 
 const struct scorer_ops scorer_pairwise = {

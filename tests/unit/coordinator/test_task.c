@@ -404,8 +404,9 @@ static void every_key_is_documented(void **state)
     assert_documented(doc, task_keys_fewshot);
     assert_documented(doc, task_keys_scorer);
     static const char *const *const in_words[] = {
-        task_keys_limits, task_keys_each,   task_keys_join,      task_keys_aggregate,
-        task_keys_oracle, task_keys_compat, task_keys_strategies};
+        task_keys_limits,     task_keys_each,   task_keys_join,
+        task_keys_aggregate,  task_keys_oracle, task_keys_compat,
+        task_keys_strategies, task_keys_judge,  task_keys_judge_mode};
     for (size_t i = 0; i < sizeof in_words / sizeof in_words[0]; i++)
         for (const char *const *k = in_words[i]; *k; k++)
             assert_non_null(strstr(doc, *k));
