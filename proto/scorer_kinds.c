@@ -25,6 +25,8 @@ static const struct scorer_kind kinds[] = {
     {"rolling", SCORER_LOGLIKELIHOODS, NONE, LIST("text"),
      LIST("loglikelihood", "words", "bytes", "tokens"), NULL},
     {"letter", SCORER_TEXT, NONE, LIST("gold", "letters"), LIST("exact_match"), NULL},
+    {"function_call", SCORER_TEXT, NONE, LIST("functions", "ground_truth"),
+     LIST("arguments_match", "name_match", "json_valid"), NULL},
     {"digest", SCORER_TEXT, NONE, LIST("sha256"), LIST("exact_match"), NULL},
     {"rating", SCORER_TEXT, NONE, NONE,
      LIST("rating", "rated", "rating_turn_1", "rated_turn_1", "rating_turn_2", "rated_turn_2"),

@@ -363,13 +363,23 @@ static int gunzip(const char *path, const char *in, size_t n, char **out, size_t
     return 0;
 }
 
+/* JSON lines under the name .json, as some data sets have them: objects on several lines. */
+static bool is_json_lines(const struct rows *r, const struct rows_spec *spec)
+{
+    size_t i = 0;
+    while (i < r->n_text && strchr(" \t\r\n", r->text[i]) && r->text[i])
+        i++;
+    return !spec->records && i < r->n_text && r->text[i] == '{' &&
+           memmem(r->text + i, r->n_text - i, "\n{", 2) != NULL;
+}
+
 static int split(struct rows *r, const struct rows_spec *spec, const char *name, struct px_err *err)
 {
     if (r->n_text >= 3 && memcmp(r->text, "\xef\xbb\xbf", 3) == 0)
         memset(r->text, ' ', 3); /* a byte-order mark is white space */
     if (has_ending(name, ".csv"))
         return split_csv(r, spec, err);
-    if (has_ending(name, ".json"))
+    if (has_ending(name, ".json") && !is_json_lines(r, spec))
         return split_json(r, spec->records ? spec->records : "", err);
     if (has_ending(name, ".txt") || has_ending(name, ".raw"))
         return split_text(r, spec->page, err);

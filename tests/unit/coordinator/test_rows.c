@@ -129,6 +129,10 @@ static void json_documents_hold_their_rows_somewhere(void **state)
     spec.records = nowhere;
     assert_null(parse("x.json", text, strlen(text), &spec, &err));
     assert_string_equal(err.text, "x.json: there is no key 'nothing'");
+    static const char lines[] = "{\"id\": 1}\n{\"id\": 2}\n";
+    r = parse("x.json", lines, strlen(lines), NULL, &err);
+    assert_int_equal(rows_count(r), 2);
+    rows_free(&r);
     r = parse("x.json", " [ ] ", 5, NULL, &err);
     assert_int_equal(rows_count(r), 0);
     rows_free(&r);
