@@ -47,23 +47,20 @@ size_t attention_scratch(const struct model_config *c, uint32_t max_positions)
 static void block_scores(const struct model_config *c, const struct kernels *kn, enum kv_type type,
                          const void *k, uint32_t n, const float *q, float *scores)
 {
-    for (uint32_t j = 0; j < n; j++)
-        scores[j] = type == KV_F16
-                        ? kn->dot_f16(q, (const uint16_t *)k + (size_t)j * c->head_dim, c->head_dim)
-                        : kn->dot_f32(q, (const float *)k + (size_t)j * c->head_dim, c->head_dim);
+    if (type == KV_F16)
+        kn->dots_f16(q, k, n, c->head_dim, scores);
+    else
+        kn->dots_f32(q, k, n, c->head_dim, scores);
 }
 
 /* out += (sum of p[j] v_j over the block, from zero, in order). */
 static void block_values(const struct model_config *c, const struct kernels *kn, enum kv_type type,
                          const void *v, uint32_t n, const float *p, float *out, float *acc)
 {
-    memset(acc, 0, c->head_dim * sizeof *acc);
-    for (uint32_t j = 0; j < n; j++) {
-        if (type == KV_F16)
-            kn->axpy_f16(acc, p[j], (const uint16_t *)v + (size_t)j * c->head_dim, c->head_dim);
-        else
-            kn->axpy_f32(acc, p[j], (const float *)v + (size_t)j * c->head_dim, c->head_dim);
-    }
+    if (type == KV_F16)
+        kn->sums_f16(p, v, n, c->head_dim, acc);
+    else
+        kn->sums_f32(p, v, n, c->head_dim, acc);
     kn->add(out, acc, c->head_dim);
 }
 

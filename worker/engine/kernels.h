@@ -39,10 +39,13 @@ struct kernels {
     void (*matmul)(const struct weight *w, const void *act, uint32_t rows, float *y,
                    size_t y_stride, uint32_t o0, uint32_t o1);
 
-    float (*dot_f32)(const float *a, const float *b, uint32_t n);
-    float (*dot_f16)(const float *a, const uint16_t *b, uint32_t n); /* b: IEEE half */
-    void (*axpy_f32)(float *y, float a, const float *x, uint32_t n); /* y += a x, fma */
-    void (*axpy_f16)(float *y, float a, const uint16_t *x, uint32_t n);
+    /* A row against a block of keys and of values, rows contiguous, half: IEEE half.
+     * out[r] = dot(q, k[r]) for r < n_rows; out[i] = sum over r of p[r] v[r][i], in order, fma,
+     * from +0. */
+    void (*dots_f32)(const float *q, const float *k, uint32_t n_rows, uint32_t n, float *out);
+    void (*dots_f16)(const float *q, const uint16_t *k, uint32_t n_rows, uint32_t n, float *out);
+    void (*sums_f32)(const float *p, const float *v, uint32_t n_rows, uint32_t n, float *out);
+    void (*sums_f16)(const float *p, const uint16_t *v, uint32_t n_rows, uint32_t n, float *out);
     void (*f32_to_f16)(const float *x, uint16_t *y, uint32_t n); /* nearest even */
     /* In what follows y may be x (or gate). */
     void (*rms_norm)(const float *x, const float *w, float eps, uint32_t n, float *y);

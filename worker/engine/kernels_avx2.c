@@ -291,4 +291,34 @@ AVX2_INLINE void vi_dots(const vi *u, uint32_t groups, uint32_t top, const int8_
 #include "worker/engine/simd_matmul.h"
 #include "worker/engine/simd_vectors.h"
 
+/* Two rows that hold 4, 2 or 1 partial sums of so many keys each become one, as the tree adds
+ * them: lane l + lane (l + 4), then + 2, + 1. */
+AVX2_INLINE vf fold4(vf a, vf b)
+{
+    return _mm256_add_ps(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31));
+}
+
+AVX2_INLINE vf fold2(vf a, vf b)
+{
+    __m256d x = _mm256_castps_pd(a), y = _mm256_castps_pd(b);
+    return _mm256_add_ps(_mm256_castpd_ps(_mm256_unpacklo_pd(x, y)),
+                         _mm256_castpd_ps(_mm256_unpackhi_pd(x, y)));
+}
+
+AVX2_INLINE vf fold1(vf a, vf b)
+{
+    return _mm256_add_ps(_mm256_shuffle_ps(a, b, 0x88), _mm256_shuffle_ps(a, b, 0xdd));
+}
+
+/* The sums over the sixteen lanes, two vectors, of eight rows. */
+AVX2_INLINE vf vf_fold(vf (*r)[2])
+{
+    vf x[4];
+    for (int i = 0; i < 4; i++)
+        x[i] = fold4(_mm256_add_ps(r[i][0], r[i][1]), _mm256_add_ps(r[i + 4][0], r[i + 4][1]));
+    return fold1(fold2(x[0], x[1]), fold2(x[2], x[3]));
+}
+
+#include "worker/engine/simd_attention.h"
+
 const struct kernels kernels_avx2 = SIMD_TABLE("avx2");

@@ -176,16 +176,34 @@ static void scalar_matmul(const struct weight *w, const void *act, uint32_t rows
 
 /* ---- vectors ---- */
 
-static void scalar_axpy_f32(float *y, float a, const float *x, uint32_t n)
+static void scalar_dots_f32(const float *q, const float *k, uint32_t n_rows, uint32_t n, float *out)
 {
-    for (uint32_t i = 0; i < n; i++)
-        y[i] = fmaf(a, x[i], y[i]);
+    for (uint32_t r = 0; r < n_rows; r++)
+        out[r] = scalar_dot_f32(q, k + (size_t)r * n, n);
 }
 
-static void scalar_axpy_f16(float *y, float a, const uint16_t *x, uint32_t n)
+static void scalar_dots_f16(const float *q, const uint16_t *k, uint32_t n_rows, uint32_t n,
+                            float *out)
 {
-    for (uint32_t i = 0; i < n; i++)
-        y[i] = fmaf(a, unpack_half_bits(x[i]), y[i]);
+    for (uint32_t r = 0; r < n_rows; r++)
+        out[r] = scalar_dot_f16(q, k + (size_t)r * n, n);
+}
+
+static void scalar_sums_f32(const float *p, const float *v, uint32_t n_rows, uint32_t n, float *out)
+{
+    memset(out, 0, n * sizeof *out);
+    for (uint32_t r = 0; r < n_rows; r++)
+        for (uint32_t i = 0; i < n; i++)
+            out[i] = fmaf(p[r], v[(size_t)r * n + i], out[i]);
+}
+
+static void scalar_sums_f16(const float *p, const uint16_t *v, uint32_t n_rows, uint32_t n,
+                            float *out)
+{
+    memset(out, 0, n * sizeof *out);
+    for (uint32_t r = 0; r < n_rows; r++)
+        for (uint32_t i = 0; i < n; i++)
+            out[i] = fmaf(p[r], unpack_half_bits(v[(size_t)r * n + i]), out[i]);
 }
 
 static void scalar_f32_to_f16(const float *x, uint16_t *y, uint32_t n)
@@ -249,10 +267,10 @@ const struct kernels kernels_scalar = {
     .act_bytes = act_bytes_any,
     .act_prepare = scalar_act_prepare,
     .matmul = scalar_matmul,
-    .dot_f32 = scalar_dot_f32,
-    .dot_f16 = scalar_dot_f16,
-    .axpy_f32 = scalar_axpy_f32,
-    .axpy_f16 = scalar_axpy_f16,
+    .dots_f32 = scalar_dots_f32,
+    .dots_f16 = scalar_dots_f16,
+    .sums_f32 = scalar_sums_f32,
+    .sums_f16 = scalar_sums_f16,
     .f32_to_f16 = scalar_f32_to_f16,
     .rms_norm = scalar_rms_norm,
     .add = scalar_add,

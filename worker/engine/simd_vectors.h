@@ -93,24 +93,6 @@ static float simd_dot_f16(const float *a, const uint16_t *b, uint32_t n)
     return lanes_tail(lanes);
 }
 
-static void simd_axpy_f32(float *y, float a, const float *x, uint32_t n)
-{
-    uint32_t i = 0;
-    for (; i + WIDTH <= n; i += WIDTH)
-        vf_store(y + i, vf_fma(vf_set1(a), vf_load(x + i), vf_load(y + i)));
-    for (; i < n; i++)
-        y[i] = fmaf(a, x[i], y[i]);
-}
-
-static void simd_axpy_f16(float *y, float a, const uint16_t *x, uint32_t n)
-{
-    uint32_t i = 0;
-    for (; i + WIDTH <= n; i += WIDTH)
-        vf_store(y + i, vf_fma(vf_set1(a), vf_load_half((const uint8_t *)(x + i)), vf_load(y + i)));
-    for (; i < n; i++)
-        y[i] = fmaf(a, unpack_half_bits(x[i]), y[i]);
-}
-
 static void simd_f32_to_f16(const float *x, uint16_t *y, uint32_t n)
 {
     uint32_t i = 0;
@@ -206,8 +188,8 @@ static void simd_scale(float *x, float a, uint32_t n)
 #define SIMD_TABLE(name)                                                                           \
     {                                                                                              \
         .isa = name, .act_bytes = act_bytes_any, .act_prepare = simd_act_prepare,                  \
-        .matmul = simd_matmul, .dot_f32 = simd_dot_f32, .dot_f16 = simd_dot_f16,                   \
-        .axpy_f32 = simd_axpy_f32, .axpy_f16 = simd_axpy_f16, .f32_to_f16 = simd_f32_to_f16,       \
+        .matmul = simd_matmul, .dots_f32 = simd_dots_f32, .dots_f16 = simd_dots_f16,               \
+        .sums_f32 = simd_sums_f32, .sums_f16 = simd_sums_f16, .f32_to_f16 = simd_f32_to_f16,       \
         .rms_norm = simd_rms_norm, .add = simd_add, .silu_mul = simd_silu_mul, .max = simd_max,    \
         .exp_sum = simd_exp_sum, .scale = simd_scale,                                              \
     }

@@ -113,7 +113,8 @@ static double probability_sum(const struct probe *p, uint32_t head, double *entr
     float score[ROWS], e[ROWS];
     for (uint32_t r = 0; r < ROWS; r++) {
         const float *k = p->k + ((size_t)r * cfg->n_kv_heads + kv_head) * d;
-        score[r] = p->c->kn->dot_f32(q, k, d) / sqrtf((float)d);
+        p->c->kn->dots_f32(q, k, 1, d, &score[r]);
+        score[r] /= sqrtf((float)d);
     }
     float sum = p->c->kn->exp_sum(score, p->c->kn->max(score, ROWS), e, ROWS);
     double total = 0;

@@ -299,6 +299,40 @@ static void prepared_activations_are_equal_in_all_tables(void **arg)
         }
 }
 
+/* A row against blocks of keys and values of every size; nothing is written beyond them. */
+static void check_attention(const struct kernels *s, const struct kernels *k, uint32_t n)
+{
+    enum { ROWS = 33 };
+    uint32_t total = n * ROWS;
+    float *x = make_floats(total), *q = make_floats(n), *p = make_floats(ROWS);
+    uint16_t *h = malloc((size_t)total * 2 + 2);
+    s->f32_to_f16(x, h, total);
+    for (uint32_t rows = 1; rows <= ROWS; rows += rows < 4 ? 1 : 7) {
+        uint32_t most = n > rows ? n : rows;
+        float *y = calloc(most + 1, 4), *z = calloc(most + 1, 4);
+        s->dots_f32(q, x, rows, n, y);
+        k->dots_f32(q, x, rows, n, z);
+        assert_memory_equal(y, z, (most + 1) * 4);
+        s->dots_f16(q, h, rows, n, y);
+        k->dots_f16(q, h, rows, n, z);
+        assert_memory_equal(y, z, (most + 1) * 4);
+        memset(y, 0, (most + 1) * 4);
+        memset(z, 0, (most + 1) * 4);
+        s->sums_f32(p, x, rows, n, y);
+        k->sums_f32(p, x, rows, n, z);
+        assert_memory_equal(y, z, (most + 1) * 4);
+        s->sums_f16(p, h, rows, n, y);
+        k->sums_f16(p, h, rows, n, z);
+        assert_memory_equal(y, z, (most + 1) * 4);
+        free(y);
+        free(z);
+    }
+    free(x);
+    free(q);
+    free(p);
+    free(h);
+}
+
 static void check_vectors(const struct kernels *s, const struct kernels *k, uint32_t n)
 {
     float *x = make_floats(n), *w = make_floats(n);
@@ -307,11 +341,7 @@ static void check_vectors(const struct kernels *s, const struct kernels *k, uint
     s->f32_to_f16(w, h, n);
     k->f32_to_f16(w, g, n);
     assert_memory_equal(h, g, n * 2);
-    float a = s->dot_f32(x, w, n), b = k->dot_f32(x, w, n);
-    assert_memory_equal(&a, &b, 4);
-    a = s->dot_f16(x, h, n), b = k->dot_f16(x, h, n);
-    assert_memory_equal(&a, &b, 4);
-    a = s->max(x, n), b = k->max(x, n);
+    float a = s->max(x, n), b = k->max(x, n);
     assert_memory_equal(&a, &b, 4);
     a = s->exp_sum(x, a, y, n), b = k->exp_sum(x, a, z, n);
     a = s->exp_sum(x, 3.0f, y, n), b = k->exp_sum(x, 3.0f, z, n);
@@ -322,12 +352,6 @@ static void check_vectors(const struct kernels *s, const struct kernels *k, uint
     assert_memory_equal(y, z, n * 4);
     s->silu_mul(x, w, y, n);
     k->silu_mul(x, w, z, n);
-    assert_memory_equal(y, z, n * 4);
-    s->axpy_f32(y, 0.7f, x, n);
-    k->axpy_f32(z, 0.7f, x, n);
-    assert_memory_equal(y, z, n * 4);
-    s->axpy_f16(y, -0.3f, h, n);
-    k->axpy_f16(z, -0.3f, h, n);
     assert_memory_equal(y, z, n * 4);
     s->add(y, w, n);
     k->add(z, w, n);
@@ -347,8 +371,10 @@ static void vector_functions_give_the_same_bits(void **arg)
 {
     (void)arg;
     for (unsigned i = 1; kernels_at(i); i++)
-        for (uint32_t n = 1; n < 150; n++)
+        for (uint32_t n = 1; n < 150; n++) {
             check_vectors(&kernels_scalar, kernels_at(i), n);
+            check_attention(&kernels_scalar, kernels_at(i), n);
+        }
 }
 
 static void expf_gives_the_same_bits_over_its_whole_range(void **arg)
