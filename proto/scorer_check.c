@@ -313,3 +313,14 @@ int scorer_check_choice(struct json_object *scorer, const char **key, struct px_
     }
     return 0;
 }
+
+int scorer_check_math(struct json_object *scorer, const char **key, struct px_err *err)
+{
+    struct json_object *compat;
+    if (!json_object_object_get_ex(scorer, "compat", &compat))
+        return 0;
+    *key = "compat";
+    if (is_text(compat) && strcmp(json_object_get_string(compat), "lm-eval") == 0)
+        return 0;
+    return px_fail(err, PX_EINPUT, "compat: must be lm-eval");
+}

@@ -13,6 +13,7 @@
 int scorer_check_text(struct json_object *scorer, const char **key, struct px_err *err);
 int scorer_check_numeric(struct json_object *scorer, const char **key, struct px_err *err);
 int scorer_check_choice(struct json_object *scorer, const char **key, struct px_err *err);
+int scorer_check_math(struct json_object *scorer, const char **key, struct px_err *err);
 
 /* ---- what lists of filters are made of, for those that run them ---- */
 

@@ -33,6 +33,8 @@ static const struct scorer_kind kinds[] = {
      NULL},
     {"pairwise", SCORER_TEXT, NONE, NONE, LIST("preference", "win", "judged"), NULL},
     {"turn", SCORER_TEXT, NONE, NONE, NONE, NULL},
+    {"math", SCORER_TEXT, LIST("compat"), NONE,
+     LIST("math_equal", "exact_match", "string_match", "hendrycks_match"), scorer_check_math},
     {"ifeval", SCORER_TEXT, NONE, LIST("instructions", "kwargs"),
      LIST("prompt_level_strict_acc", "prompt_level_loose_acc", "inst_strict_right",
           "inst_loose_right", "inst_total"),

@@ -10,7 +10,7 @@ static const struct scorer_ops *const all[] = {
     &scorer_code,          &scorer_numeric,      &scorer_text,    &scorer_choice,
     &scorer_choice_mass,   &scorer_continuation, &scorer_rolling, &scorer_letter,
     &scorer_function_call, &scorer_digest,       &scorer_rating,  &scorer_pairwise,
-    &scorer_turn,          &scorer_ifeval,       &scorer_none};
+    &scorer_turn,          &scorer_ifeval,       &scorer_math,    &scorer_none};
 
 const struct scorer_ops *scorer_ops_find(const char *kind)
 {
