@@ -30,8 +30,9 @@ const char *const task_keys_file[] = {"file", "sha256", NULL};
 const char *const task_keys_fewshot[] = {"n",       "target",    "prompt", "delimiter", "data",
                                          "samples", "selection", "seed",   NULL};
 const char *const task_keys_scorer[] = {
-    "kind",   "version",   "style",       "limits",       "filters", "exact_match", "main",
-    "strict", "tolerance", "mutual_info", "out_of_range", "ties",    "problem",     NULL};
+    "kind",         "version", "style",  "limits",    "filters",
+    "exact_match",  "main",    "strict", "tolerance", "mutual_info",
+    "out_of_range", "ties",    "compat", "problem",   NULL};
 const char *const task_keys_windows[] = {"rule", "context", "score_bos", NULL};
 const char *const task_keys_limits[] = {"cpu_s", "wall_s", "memory_mb", "output_kb", NULL};
 
