@@ -6,6 +6,7 @@
 #include "proto/mem.h"
 #include "sandbox/problem.h"
 #include "sandbox/score/kinds.h"
+#include "sandbox/score/names.h"
 
 struct code {
     enum code_style style;
@@ -21,7 +22,8 @@ static int parse(struct json_object *spec, void **state, struct run_limits *limi
         i++;
     if (i == 4)
         return px_fail(err, PX_EUNSUPPORTED,
-                       "scorer: style \"%.40s\" is none of completion, function, raw, whole", style);
+                       "scorer: style \"%.40s\" is none of completion, function, raw, whole",
+                       style);
     if (problem_limits(json_object_object_get(spec, "limits"), NULL, limits, err) != 0)
         return px_wrap(err, "scorer");
     struct code *c = px_xcalloc(1, sizeof *c);
@@ -38,6 +40,28 @@ static void zero(const void *state, const struct scoring *in, struct verdict *v)
         verdict_add_metric(v, "pass@1_base", 0);
 }
 
+/* What the program should define: stated, or the first function that the tests call. Owned. */
+static char *entry_point_of(struct json_object *problem)
+{
+    const char *stated = px_json_str_or(problem, "entry_point", "");
+    struct json_object *tests = json_object_object_get(problem, "test_list");
+    struct span found = {"", 0};
+    bool builtin = true;
+    if (stated[0] != '\0' || !json_object_is_type(tests, json_type_array))
+        return px_xstrdup(stated);
+    for (size_t i = 0; builtin && i < json_object_array_length(tests); i++) {
+        struct json_object *t = json_object_array_get_idx(tests, i);
+        if (!json_object_is_type(t, json_type_string))
+            continue;
+        struct span text = {json_object_get_string(t), (size_t)json_object_get_string_len(t)};
+        struct span name = names_called(text, &builtin);
+        builtin = builtin || name.n == 0;
+        if (name.n > 0 && (!builtin || found.n == 0))
+            found = name;
+    }
+    return px_xasprintf("%.*s", (int)found.n, found.p);
+}
+
 static int program(const void *state, const struct scoring *in, struct verdict *v,
                    struct program *p, bool *runs, struct px_err *err)
 {
@@ -50,7 +74,9 @@ static int program(const void *state, const struct scoring *in, struct verdict *
         return -1;
     }
     struct extract e;
-    code_extract(in->answer, s->style, px_json_str_or(in->problem, "entry_point", ""), &e);
+    char *entry_point = entry_point_of(in->problem);
+    code_extract(in->answer, s->style, entry_point, &e);
+    free(entry_point);
     *runs = e.text != NULL;
     if (*runs)
         p->source = code_program(s->style, scoring_text(in, "prompt"), &e, &p->n_source);

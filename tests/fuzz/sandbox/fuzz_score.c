@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "proto/mem.h"
+#include "sandbox/score/names.h"
 #include "sandbox/score/score.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -37,6 +38,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     free(e.text);
     numeric_extract(span, &e);
     free(e.text);
+    bool builtin;
+    struct span name = names_called(span, &builtin);
+    if (name.n > size)
+        abort();
     letter_extract(span, "ABCD", &e);
     free(e.text);
     free(all);
@@ -58,6 +63,9 @@ size_t fuzz_seed(unsigned i, uint8_t *out, size_t cap)
         SEED("{\"kind\":\"numeric\"}\0{\"answer\":\"a\\n#### -1,234.50\"}\0The answer is $1,234.5 "
              "\\boxed{3}\nQuestion: x"),
         SEED("{\"kind\":\"letter\"}\0{\"gold\":\"B\",\"letters\":\"ABC\"}\0The answer is (B)."),
+        SEED("{\"kind\":\"code\",\"style\":\"function\"}\0{\"kind\":\"mbpp\",\"test_list\":["
+             "\"assert "
+             "set(f('a\\\\'', b\\\"\\\")) # g()\"]}\0```python\ndef f(x): pass\n```"),
         SEED("{\"kind\":\"choice\"}\0{\"gold\":\"2\"}\0")};
 #undef SEED
     if (i >= sizeof seeds / sizeof seeds[0] || seeds[i].n > cap)
