@@ -195,16 +195,34 @@ static bool looks_like_code(struct span line)
     return i > 0 && i < s.n && (s.p[i] == '=' || (s.p[i] == '(' && s.p[s.n - 1] == ')'));
 }
 
+/* A line that may stand between prose and the first definition: a constant, a comment, nothing. */
+static bool leads_to_code(struct span line)
+{
+    size_t i = 0;
+    while (i < line.n && name_char(line.p[i]))
+        i++;
+    size_t name = i;
+    while (i < line.n && (line.p[i] == ' ' || line.p[i] == '\t'))
+        i++;
+    bool assigns =
+        name > 0 && i < line.n && line.p[i] == '=' && (i + 1 == line.n || line.p[i + 1] != '=');
+    return assigns || text_starts(line, "#") || text_is_blank(line);
+}
+
 static void unfenced(struct span s, enum code_style style, struct extract *out)
 {
     s = cut_roles(s);
-    struct span from = {NULL, 0};
+    struct span from = {NULL, 0}, lead = {NULL, 0};
     bool code = false;
     for (struct span rest = s; rest.n > 0;) {
         struct span at = rest;
         struct span line = text_line(rest, &rest);
         if (from.p == NULL && opens_code(line))
-            from = at;
+            from = lead.p != NULL ? lead : at;
+        if (!leads_to_code(line))
+            lead = (struct span){NULL, 0};
+        else if (lead.p == NULL && !text_is_blank(line))
+            lead = at;
         code = code || looks_like_code(line);
     }
     if (style == STYLE_COMPLETION && !text_is_blank(s))

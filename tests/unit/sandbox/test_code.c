@@ -49,6 +49,11 @@ static const struct sample samples[] = {
     /* prose before unfenced code, roles after it */
     {STYLE_FUNCTION, "Here you are:\n\nimport math\ndef add(a, b):\n    return a\nUser\nThanks",
      "import math\ndef add(a, b):\n    return a\n", "definition"},
+    /* constants and comments before the first definition belong to it */
+    {STYLE_FUNCTION, "MAX = 9\n\n# so\ndef add(a, b):\n    return MAX",
+     "MAX = 9\n\n# so\ndef add(a, b):\n    return MAX\n", "whole"},
+    {STYLE_FUNCTION, "With a = b it is\nMAX == 9\nMAX = 9\ndef add(a, b):\n    return MAX",
+     "MAX = 9\ndef add(a, b):\n    return MAX\n", "definition"},
     {STYLE_COMPLETION, "    return 1\nHuman:\nnext", "    return 1\n", "whole"},
     /* a comment of many # and a dictionary are code */
     {STYLE_COMPLETION, "    ### three\n    return {'Human': 1}\n",
