@@ -14,6 +14,7 @@ static const struct cli_command commands[] = {
     {"status", "progress of a live or finished run", help_status, cmd_status},
     {"report", "results of a run as a table, Markdown, CSV or JSON", help_report, cmd_report},
     {"samples", "per-sample records as JSON lines", help_samples, cmd_samples},
+    {"compare", "cells against each other, problem by problem", help_compare, cmd_compare},
     {"verify", "compute a fraction of a run again and compare the bits", help_verify, cmd_verify},
     {"score", "grade recorded completions; no model is needed", help_score, cmd_score},
     {"rescore", "judge a run's completions by the tasks as they are now", help_rescore, cmd_rescore},

@@ -100,9 +100,18 @@ static void note_verdict(struct collector *c, const struct sample *s)
     votes_cast(&c->votes, v->extracted, v->n_extracted, sample_value(s));
 }
 
+/* Of the text; of loglikelihoods, where there is none. */
 static uint64_t text_mark(const struct completion *done)
 {
-    struct px_digest d = px_sha256(done->text, done->n_text);
+    struct px_digest d;
+    if (done->n_choices == 0) {
+        d = px_sha256(done->text, done->n_text);
+    } else {
+        struct px_hash *h = px_hash_new("proctor choices");
+        for (uint32_t i = 0; i < done->n_choices; i++)
+            px_hash_f64(h, done->choices[i].logprob);
+        d = px_hash_end(&h);
+    }
     uint64_t mark = px_load_u64(d.b);
     return mark ? mark : 1;
 }

@@ -126,7 +126,8 @@ struct group_stats {
     uint32_t *problem_subset; /* NULL when the task has none */
     /* per unit */
     uint8_t *unit_outcome; /* enum outcome */
-    uint64_t *unit_text;   /* eight bytes of the text's SHA-256; 0 without a completion */
+    uint64_t
+        *unit_text; /* eight bytes of the SHA-256 of the text or loglikelihoods; 0: no completion */
 };
 
 /* Known scores of a task's headline for answers that need no model; NaN: not known. */

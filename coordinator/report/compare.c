@@ -6,55 +6,36 @@
 #include <string.h>
 
 #include "coordinator/report/figures.h"
+#include "coordinator/report/problem_index.h"
 #include "coordinator/report/resample.h"
 #include "proto/mem.h"
 
 /* ---- pairs ---- */
 
-struct named {
-    const char *id;
-    uint32_t at;
-};
-
-static int by_id(const void *a, const void *b)
-{
-    return strcmp(((const struct named *)a)->id, ((const struct named *)b)->id);
-}
-
-static struct named *by_names(const struct group_stats *g)
-{
-    struct named *list = px_xcalloc((size_t)g->n_problems + 1, sizeof *list);
-    for (uint32_t i = 0; i < g->n_problems; i++)
-        list[i] = (struct named){group_problem(g, i), i};
-    qsort(list, g->n_problems, sizeof *list, by_id);
-    return list;
-}
-
 /* In the order of base's problems. */
 static void pair_problems(struct comparison *c)
 {
     const struct group_stats *a = c->base, *b = c->other;
-    struct named *ids = by_names(b);
-    uint32_t shared = 0;
+    struct problem_index ids;
+    uint32_t shared = 0, at;
+    problem_index_make(&ids, b);
     c->at_base = px_xcalloc((size_t)a->n_problems + 1, sizeof *c->at_base);
     c->at_other = px_xcalloc((size_t)a->n_problems + 1, sizeof *c->at_other);
     for (uint32_t i = 0; i < a->n_problems; i++) {
-        struct named key = {group_problem(a, i), 0};
-        const struct named *hit = bsearch(&key, ids, b->n_problems, sizeof *ids, by_id);
-        if (!hit) {
+        if (!problem_index_find(&ids, group_problem(a, i), &at)) {
             c->only_base++;
             continue;
         }
         shared++;
-        if (!a->problem_done[i] || !b->problem_done[hit->at]) {
+        if (!a->problem_done[i] || !b->problem_done[at]) {
             c->undone++;
             continue;
         }
         c->at_base[c->n] = i;
-        c->at_other[c->n++] = hit->at;
+        c->at_other[c->n++] = at;
     }
     c->only_other = b->n_problems - shared;
-    free(ids);
+    problem_index_clear(&ids);
 }
 
 /* ---- numbers ---- */

@@ -6,8 +6,11 @@
 
 #include "proto/mem.h"
 
-enum { FEWEST = 8 };      /* completions on either side */
-#define LEAST_SECONDS 0.5 /* on either side */
+/* Rows come and go within seconds, and sequences at the edges of a run have fewer beside them: only
+ * what lasted is held against anything. */
+enum { FEWEST_BETWEEN = 32, FEWEST_WITHIN = 64 }; /* completions on either side */
+#define LEAST_BETWEEN_US 10e6                     /* from the first to the last of a side */
+#define LEAST_WITHIN_US 30e6
 
 static uint32_t host_of(struct host_speeds *s, const char *name)
 {
@@ -49,15 +52,17 @@ static int order(const void *a, const void *b)
     return x->wall_us < y->wall_us ? -1 : x->wall_us > y->wall_us;
 }
 
-/* Tokens per second of t[0 .. n-1]; 0 when there is too little to tell. */
-static double rate(const struct timing *t, uint64_t n)
+/* Tokens per second of t[0 .. n-1], in order of time; 0 when there is too little to tell. */
+static double rate(const struct timing *t, uint64_t n, uint64_t fewest, double least_us)
 {
     double tokens = 0, seconds = 0;
+    if (n < fewest || (double)(t[n - 1].wall_us - t[0].wall_us) < least_us)
+        return 0;
     for (uint64_t i = 0; i < n; i++) {
         tokens += t[i].tokens;
         seconds += t[i].seconds;
     }
-    return n >= FEWEST && seconds >= LEAST_SECONDS ? tokens / seconds : 0;
+    return tokens / seconds;
 }
 
 /* Keeps the worse one. */
@@ -71,7 +76,8 @@ static void consider(struct speed_anomaly *best, const struct speed_anomaly *a)
 
 static void look_within(struct host_speeds *s, const struct timing *t, uint64_t n)
 {
-    double early = rate(t, n / 2), late = rate(t + n / 2, n - n / 2);
+    double early = rate(t, n / 2, FEWEST_WITHIN, LEAST_WITHIN_US);
+    double late = rate(t + n / 2, n - n / 2, FEWEST_WITHIN, LEAST_WITHIN_US);
     struct speed_anomaly a = {.found = true,
                               .over_time = true,
                               .fast = t->host,
@@ -100,7 +106,7 @@ void speeds_finish(struct host_speeds *s)
     for (uint64_t i = 0, n; i < s->n_timings; i += n) {
         const struct timing *t = &s->timings[i];
         n = run_length(s, i);
-        double r = rate(t, n);
+        double r = rate(t, n, FEWEST_BETWEEN, LEAST_BETWEEN_US);
         look_within(s, t, n);
         if (i == 0 || t->batch != a.batch)
             a = (struct speed_anomaly){.found = true, .batch = t->batch};

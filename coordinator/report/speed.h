@@ -44,7 +44,8 @@ struct host_speeds {
 
 void speeds_note(struct host_speeds *s, const struct completion *c);
 /* Finds the anomalies and drops the timings. Only completions that ran beside equally many rows
- * are held against each other, at least eight and half a second on either side. */
+ * are held against each other: on either side at least 32 over 10 seconds (hosts), 64 over 30
+ * seconds (halves of a host's time). */
 void speeds_finish(struct host_speeds *s);
 void speeds_clear(struct host_speeds *s);
 

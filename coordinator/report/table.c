@@ -73,9 +73,9 @@ static void by_extractor(const struct run_stats *r, const struct group_stats *g,
                          char out[CELL_TEXT])
 {
     const struct spread *s = &g->spread;
-    if (s->n > 1 && scored(g))
-        range(in_percent(r, g),
-              (struct interval){g->metrics[s->lowest].value, g->metrics[s->highest].value}, out);
+    double least = g->metrics[s->lowest].value, most = g->metrics[s->highest].value;
+    if (s->n > 1 && scored(g) && least < most)
+        range(in_percent(r, g), (struct interval){least, most}, out);
 }
 
 static void majority(const struct run_stats *r, const struct group_stats *g, char out[CELL_TEXT])

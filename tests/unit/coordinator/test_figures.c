@@ -385,22 +385,22 @@ static void each_cell_has_a_summary(void **state)
 
 /* ---- speeds ---- */
 
-static void make_speeds(double a, double b, uint32_t batch_b, bool same_host)
+static void make_speeds(double a, double b, uint32_t batch_b, bool same_host, int64_t step_us)
 {
-    struct syn_unit u[40];
-    for (int i = 0; i < 40; i++) {
+    static struct syn_unit u[160];
+    for (int i = 0; i < 160; i++) {
         u[i] = answer("x", i % 2);
         u[i].decode_steps = 10;
-        u[i].decode_s = 10 / (i < 20 ? a : b);
-        u[i].host = i < 20 || same_host ? "one" : "two";
-        u[i].batch = i < 20 ? 4 : batch_b;
-        u[i].wall_us = 1000000 + i;
+        u[i].decode_s = 10 / (i < 80 ? a : b);
+        u[i].host = i < 80 || same_host ? "one" : "two";
+        u[i].batch = i < 80 ? 4 : batch_b;
+        u[i].wall_us = 1000000 + i * step_us;
     }
     struct syn_run run;
     syn_begin(&run);
     syn_cell(&run, "c", plain, false, 1);
     syn_task(&run, "t", "generate", "acc", "numeric", 0);
-    syn_group(&run, 0, 0, u, 40, 1);
+    syn_group(&run, 0, 0, u, 160, 1);
     assert_int_equal(syn_commit(&run, s), 0);
 }
 
@@ -411,11 +411,15 @@ static void a_host_at_another_speed_is_flagged(void **state)
         double a, b;
         uint32_t batch;
         bool same_host, between, within;
-    } cases[] = {{100, 60, 4, false, true, false},  {100, 70, 4, false, false, false},
-                 {100, 30, 8, false, false, false}, {50, 100, 4, true, false, true},
-                 {50, 60, 4, true, false, false},   {5000, 1000, 4, false, false, false}};
+        int64_t step_us;
+    } cases[] = {
+        {100, 60, 4, false, true, false, 1000000},  {100, 70, 4, false, false, false, 1000000},
+        {100, 30, 8, false, false, false, 1000000}, /* other rows beside them */
+        {50, 100, 4, true, false, true, 1000000},   {50, 60, 4, true, false, false, 1000000},
+        {50, 100, 4, true, false, false, 1000}, /* over within a moment */
+        {100, 60, 4, false, false, false, 1000}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        make_speeds(cases[i].a, cases[i].b, cases[i].batch, cases[i].same_host);
+        make_speeds(cases[i].a, cases[i].b, cases[i].batch, cases[i].same_host, cases[i].step_us);
         struct run_stats *r = collect();
         const struct host_speeds *v = &r->groups[0].speeds;
         assert_int_equal(v->between.found, cases[i].between);
@@ -426,7 +430,7 @@ static void a_host_at_another_speed_is_flagged(void **state)
         }
         run_stats_free(&r);
     }
-    make_speeds(50, 100, 4, true);
+    make_speeds(50, 100, 4, true, 1000000);
     assert_true(says(REPORT_TABLE, "host one was 2.0 times as fast in the later half"));
     assert_true(says(REPORT_JSON, "\"speed_over_time\":{\"fast\":\"one\""));
 }
