@@ -54,6 +54,8 @@ static void write_task(const struct manifest_task *t, struct px_buf *b)
     px_buf_printf(b, ",\"n_problems\":%u,", t->n_problems);
     put_text(b, "digest", t->digest);
     px_buf_char(b, ',');
+    put_text(b, "problems", t->problems);
+    px_buf_char(b, ',');
     put_text(b, "compat", t->compat);
     px_buf_printf(b, ",\"subsets\":%s,\"aggregates\":%s,\"oracle\":%s,\"lower_is_better\":%s}",
                   t->subsets ? t->subsets : "[]", t->aggregates ? t->aggregates : "[]",
@@ -204,7 +206,8 @@ static int read_task(struct json_object *o, struct manifest_task *t, struct px_e
         dup_text(o, "headline", &t->headline, err) != 0 ||
         dup_text(o, "scorer", &t->scorer, err) != 0 || dup_text(o, "digest", &t->digest, err) != 0)
         return -1;
-    if (dup_text(o, "compat", &t->compat, err) != 0)
+    if (dup_text(o, "compat", &t->compat, err) != 0 ||
+        dup_text(o, "problems", &t->problems, err) != 0)
         return -1;
     t->subsets = member_text(o, "subsets", "[]");
     t->aggregates = member_text(o, "aggregates", "[]");
@@ -391,6 +394,7 @@ void manifest_free(struct manifest **mp)
         free(m->tasks[i].aggregates);
         free(m->tasks[i].oracle);
         free(m->tasks[i].compat);
+        free(m->tasks[i].problems);
     }
     for (uint32_t i = 0; i < m->n_groups; i++) {
         for (uint32_t k = 0; m->groups[i].units && k < m->groups[i].n_units; k++)
