@@ -46,6 +46,20 @@ static void fill_cells(const struct plan *p, struct manifest *m)
     }
 }
 
+static char *problems_digest(const struct task *t)
+{
+    struct px_hash *h = px_hash_new("proctor problems 1");
+    char hex[PX_HEX_SIZE];
+    for (uint32_t i = 0; i < task_n_problems(t); i++) {
+        struct px_digest row = task_problem_digest(t, i);
+        px_hash_str(h, task_problem_id(t, i));
+        px_hash_digest(h, &row);
+    }
+    struct px_digest d = px_hash_end(&h);
+    px_digest_hex(&d, hex);
+    return px_xstrdup(hex);
+}
+
 void plan_manifest_task(const struct task *t, struct manifest_task *out)
 {
     struct px_digest d = task_digest(t);
@@ -58,6 +72,7 @@ void plan_manifest_task(const struct task *t, struct manifest_task *out)
     out->chance = task_chance(t);
     out->n_problems = task_n_problems(t);
     out->digest = px_xstrdup(hex);
+    out->problems = problems_digest(t);
     out->compat = px_xstrdup(task_compat(t));
     out->subsets = px_xstrdup(task_subsets_json(t));
     out->aggregates = px_xstrdup(task_aggregates_json(t));

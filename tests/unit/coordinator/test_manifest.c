@@ -50,6 +50,7 @@ static void commit_manifest(void)
                               .scorer = scorer,
                               .subsets = subsets,
                               .compat = compat,
+                              .problems = text_h,
                               .lower_is_better = true,
                               .chance = 0.25,
                               .n_problems = 1,
@@ -107,6 +108,7 @@ static void what_is_written_is_read_back(void **state)
     assert_string_equal(m->tasks[0].aggregates, "[]");
     assert_string_equal(m->tasks[0].oracle, "{}");
     assert_string_equal(m->tasks[0].compat, compat);
+    assert_string_equal(m->tasks[0].problems, text_h);
     manifest_free(&m);
     assert_null(m);
 }
