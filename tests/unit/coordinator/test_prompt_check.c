@@ -22,16 +22,16 @@ static int set_up(void **state)
 {
     (void)state;
     struct gguf_builder b;
-    struct tiny_options o = {0};
+    struct tiny_options o = {.add_bos = true};
     struct task_env env = {0};
     struct px_err err = {0};
     size_t n;
+    setenv("PROCTOR_HOME", ".", 1); /* tests run in the root of the repository */
     scratch_make(dir);
     builder_init(&b);
     builder_str(&b, "general.architecture", "llama");
     tiny_vocabulary(&b, &o);
     builder_u32(&b, "tokenizer.ggml.bos_token_id", BOS);
-    builder_bool(&b, "tokenizer.ggml.add_bos_token", true);
     PX_FREE uint8_t *bytes = builder_finish(&b, &n);
     PX_FREE char *path = px_xasprintf("%s/m.gguf", dir);
     assert_int_equal(px_write_file(path, bytes, n, &err), 0);

@@ -137,6 +137,7 @@ struct tiny_options {
     const char *wide_tensor; /* give this tensor twice the rows */
     const char *extra_tensor;
     bool tied;
+    bool add_bos;            /* the tokenizer begins a text with BOS */
     bool micro;              /* one layer of width 4: a few KB in all */
     const char *nan_tensor;  /* its 6th value is NaN */
     const char *zero_tensor; /* all zeros */
@@ -247,7 +248,7 @@ static inline void tiny_vocabulary(struct gguf_builder *b, const struct tiny_opt
     for (size_t i = 0; i < 4; i++)
         builder_text(&b->keys, merges[i], strlen(merges[i]));
     builder_u32(b, "tokenizer.ggml.eos_token_id", TINY_BYTES + 6);
-    builder_bool(b, "tokenizer.ggml.add_bos_token", false);
+    builder_bool(b, "tokenizer.ggml.add_bos_token", o->add_bos);
     builder_str(b, "tokenizer.chat_template",
                 "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + "
                 "message['content'] + '<|im_end|>' + '\\n'}}{% endfor %}{% if "
