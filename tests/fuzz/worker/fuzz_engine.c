@@ -43,13 +43,20 @@ static void run_units(const struct model *m, enum kv_type kv)
                       .sampler = {.temperature = 1, .top_k = 9, .top_p = 0.9, .min_p = 0.01},
                       .stop_tokens = &stop,
                       .n_stop_tokens = 1,
+                      .think = {.close = &stop, .n_close = 1, .budget = 2, .open_in_prompt = true},
                       .reuse = {2, layers, 1, REUSE_DELTA, REUSE_KV_COPY}};
-    struct unit_choice choices[] = {{prompt, 1, 1, 1}, {prompt + 3, 5, 5, 5}};
+    struct unit_choice choices[] = {{.tokens = prompt, .n_tokens = 1},
+                                    {.tokens = prompt + 3, .n_tokens = 9, .n_skip = 4},
+                                    {.tokens = prompt + 3, .n_tokens = 9, .n_skip = 2}};
     struct unit unit = {.prompt = prompt, .n_prompt = 35};
     run(e, &job, &unit);
     job.kind = UNIT_CHOICE;
     job.reuse.n_layers = 0;
     unit.choices = choices;
+    unit.n_choices = 3;
+    run(e, &job, &unit);
+    unit.n_prompt = 0;
+    unit.choices++;
     unit.n_choices = 2;
     run(e, &job, &unit);
     engine_free(&e);
