@@ -61,6 +61,10 @@ struct px_digest group_base_key(const struct task *t, const struct job *j, const
     hash_generation(h, j);
     px_hash_u64(h, chat ? (uint64_t)tmpl : 0);
     px_hash_u64(h, (uint64_t)(int64_t)fewshot);
+    if (fewshot > 0 && task_fewshot(t) == 0) {
+        struct px_digest pool = task_pool_digest(t);
+        px_hash_digest(h, &pool);
+    }
     px_hash_u64(h, SCORER_VERSION);
     px_hash_str(h, scorer);
     return px_hash_end(&h);

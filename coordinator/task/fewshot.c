@@ -56,12 +56,13 @@ static void pick_first(const struct fewshot_draw *d, uint32_t i, uint32_t n, uin
 }
 
 /* One sample per problem in order, from one generator. From its own rows one more is drawn, and
- * the problem itself, or else the last one, is dropped. */
+ * the problem itself, or else the last one, is dropped; lm-eval does the same wherever a task names
+ * neither a test split nor one for shots. */
 static void fill_table(const struct fewshot_draw *d, struct fewshot_table *t, uint32_t n)
 {
     struct python_random r = {0};
     uint32_t drawn[FEWSHOT_MAX + 1];
-    uint32_t n_drawn = n + d->own_rows;
+    uint32_t n_drawn = n + (d->own_rows || d->one_more);
     free(t->rows);
     t->rows = px_xcalloc(d->n_problems, n * sizeof *t->rows);
     t->n = n;
@@ -78,7 +79,7 @@ static void fill_table(const struct fewshot_draw *d, struct fewshot_table *t, ui
 
 int fewshot_check(const struct fewshot_draw *d, uint32_t n, struct px_err *err)
 {
-    if (n > FEWSHOT_MAX || n > d->n_pool - (d->own_rows && d->n_pool > 0))
+    if (n > FEWSHOT_MAX || n > d->n_pool - ((d->own_rows || d->one_more) && d->n_pool > 0))
         return px_fail(err, PX_EINPUT, "%u shots, but there are only %u rows to draw them from%s",
                        n, d->n_pool, d->own_rows ? ", the problem among them" : "");
     return 0;

@@ -17,6 +17,7 @@ struct fewshot_draw {
     const char *task;    /* random: part of the key */
     uint32_t n_pool;     /* rows to draw from */
     uint32_t n_problems; /* of the task */
+    bool one_more;       /* lm-eval: n + 1 are drawn and the last is dropped, as if from own rows */
     bool own_rows;       /* the pool is the task's own rows: problem i is row i of it */
 };
 

@@ -56,6 +56,7 @@ void task_free(struct task **tp)
         fewshot_table_clear(&t->shots[i]);
     free(t->shots);
     free(t->pool_part);
+    free(t->pool_missing);
     task_report_clear(t);
     free(t->ids);
     arena_free(&t->id_texts);
@@ -168,6 +169,11 @@ static void hash_node(struct px_hash *h, const struct yaml_node *n, const char *
     px_hash_u64(h, 0); /* the end */
 }
 
+struct px_digest task_pool_digest(const struct task *t)
+{
+    return t->pool ? table_digest(t->pool) : (struct px_digest){0};
+}
+
 static struct px_digest hash_task(const struct task *t, const struct yaml_node *root)
 {
     struct px_hash *h = px_hash_new("proctor.task");
@@ -178,8 +184,8 @@ static struct px_digest hash_task(const struct task *t, const struct yaml_node *
         px_hash_str(h, t->compat);
     if (t->strategy)
         px_hash_str(h, t->strategy);
-    if (t->pool) {
-        d = table_digest(t->pool);
+    if (t->pool && t->fewshot > 0) {
+        d = task_pool_digest(t);
         px_hash_digest(h, &d);
     }
     if (t->selection == FEWSHOT_RANDOM)
@@ -302,9 +308,12 @@ static int load_pool(struct task *t, const char *dir, const char *data_dir,
                      const struct data_spec *pool, char **samples, struct px_err *err)
 {
     if (data_spec_given(pool)) {
-        t->pool = table_load(pool, dir, data_dir, err);
-        if (!t->pool)
-            return px_wrap(err, "fewshot");
+        struct px_err inner;
+        t->pool = table_load(pool, dir, data_dir, &inner);
+        if (!t->pool && inner.code == PX_EMISSING && t->fewshot == 0)
+            t->pool_missing = px_xasprintf("fewshot: %s", inner.text);
+        else if (!t->pool)
+            return px_fail(err, inner.code, "fewshot: %s", inner.text);
     } else if (*samples) {
         size_t n = strlen(*samples);
         t->pool = table_parse("fewshot.samples", *samples, n, err);

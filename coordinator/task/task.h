@@ -71,6 +71,9 @@ bool task_mutual_info(const struct task *t); /* choices are scored behind nothin
 struct task_windows task_windows(const struct task *t); /* TASK_ROLLING */
 /* Digest over the task file, the data and everything that decides prompts and scores. */
 struct px_digest task_digest(const struct task *t);
+/* Of the rows that shots are drawn from, when they are not the task's own (zero then). It is part
+ * of task_digest only when the file itself wants shots: their file may be missing otherwise. */
+struct px_digest task_pool_digest(const struct task *t);
 
 uint32_t task_n_problems(const struct task *t);
 const char *task_problem_id(const struct task *t, uint32_t i);

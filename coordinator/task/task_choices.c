@@ -70,7 +70,16 @@ static int copy_list(const struct value *list, const char *what, char ***out, ui
     return 0;
 }
 
-/* An index, or the text of a choice; digits may be either, but not both at once. */
+/* An index, or the text of a choice (of the first that no other gold took); digits may be either,
+ * but not both at once. */
+static bool is_taken(const struct task_choices *c, uint32_t i)
+{
+    for (uint32_t k = 0; k < c->n_golds; k++)
+        if (c->golds[k] == (int32_t)i)
+            return true;
+    return false;
+}
+
 static int find_gold(const struct value *gold, const struct task_choices *c, bool may_miss,
                      int32_t *out, struct px_err *err)
 {
@@ -78,7 +87,8 @@ static int find_gold(const struct value *gold, const struct task_choices *c, boo
     if (gold->kind == VALUE_INT && !gold->text)
         index = gold->integer;
     for (uint32_t i = 0; gold->kind == VALUE_TEXT && i < c->n; i++) {
-        if (strlen(c->texts[i]) == gold->n && memcmp(c->texts[i], gold->text, gold->n) == 0) {
+        if (strlen(c->texts[i]) == gold->n && !is_taken(c, i) &&
+            memcmp(c->texts[i], gold->text, gold->n) == 0) {
             index = i;
             break;
         }
@@ -109,8 +119,8 @@ static int find_golds(const struct value *gold, bool may_miss, struct task_choic
     if (n == 0 || n > c->n)
         return px_fail(err, PX_EINPUT, "gold is a list of %zu, expected 1 to %u", n, c->n);
     c->golds = px_xcalloc(n, sizeof *c->golds);
-    for (size_t i = 0; i < n; i++)
-        if (find_gold(&items[i], c, may_miss, &c->golds[c->n_golds++], err) != 0)
+    for (size_t i = 0; i < n; i++, c->n_golds++)
+        if (find_gold(&items[i], c, may_miss, &c->golds[c->n_golds], err) != 0)
             return -1;
     return 0;
 }

@@ -44,6 +44,11 @@ static void read_fewshot(struct task *t, const struct task_map *m, struct data_s
         if (yaml_get(m->node, "seed") && t->selection != FEWSHOT_LM_EVAL)
             task_map_finding(m, "seed", "cannot act: it acts on `selection: lm-eval`");
         t->fewshot_seed = (uint64_t)task_map_int(m, "seed", 0, INT64_MAX, 1234);
+        const struct yaml_node *more = yaml_get(m->node, "one_more");
+        if (more && !yaml_bool(more, &t->one_more))
+            task_map_finding(m, "one_more", "is not true or false");
+        if (more && t->selection != FEWSHOT_LM_EVAL)
+            task_map_finding(m, "one_more", "cannot act: it acts on `selection: lm-eval`");
         const struct yaml_node *list = yaml_get(m->node, "samples");
         struct task_map data = task_map_map(m, "data", "fewshot.data.", false);
         if (list && data.node)

@@ -71,6 +71,8 @@ struct task {
     struct text_template *shot_prompt, *shot_target;
     char *shot_delimiter;
     struct table *pool;  /* NULL: the task's own rows */
+    char *pool_missing;  /* no shots are wanted by the file, and theirs is not there: what to get */
+    bool one_more;       /* lm-eval: a row more is drawn than is shown */
     uint32_t *pool_part; /* part of the pool of each part of the rows, when the pool is a family */
     struct fewshot_table *shots; /* one per part of the rows */
     uint32_t n_shots;

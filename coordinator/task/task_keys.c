@@ -28,7 +28,7 @@ const char *const task_keys_compat[] = {"lm-eval", NULL};
 const char *const task_keys_strategies[] = {"few-shot", "scot", "cgo", NULL};
 const char *const task_keys_file[] = {"file", "sha256", NULL};
 const char *const task_keys_fewshot[] = {"n",       "target",    "prompt", "delimiter", "data",
-                                         "samples", "selection", "seed",   NULL};
+                                         "samples", "selection", "seed",   "one_more",  NULL};
 const char *const task_keys_scorer[] = {
     "kind",         "version", "style",  "limits",    "filters",
     "exact_match",  "main",    "strict", "tolerance", "mutual_info",

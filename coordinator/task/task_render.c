@@ -152,7 +152,8 @@ static struct fewshot_draw draw_of(const struct task *t, uint32_t part, uint32_t
                              .seed = t->fewshot_seed,
                              .task = t->name,
                              .n_pool = table_count(pool),
-                             .own_rows = !t->pool};
+                             .own_rows = !t->pool,
+                             .one_more = t->one_more};
     d.n_problems = table_part_first(t->rows, part + 1) - table_part_first(t->rows, part);
     *first = 0;
     if (table_each_name(pool)) {
@@ -181,6 +182,8 @@ int task_check_fewshot(const struct task *t, int32_t fewshot, struct px_err *err
                        "%u shots are asked for, but the task file does not say how to make them "
                        "(fewshot)",
                        n);
+    if (n > 0 && t->pool_missing)
+        return px_fail(err, PX_EMISSING, "%s", t->pool_missing);
     for (uint32_t part = 0; part < table_n_parts(t->rows); part++)
         if (check_part(t, part, n, err) != 0)
             return -1;
@@ -192,7 +195,8 @@ static int pick_shots(const struct task *t, uint32_t i, uint32_t n, uint32_t *ro
 {
     uint32_t first, part = table_part_of(t->rows, i);
     struct fewshot_draw d = draw_of(t, part, &first);
-    if (n > 0 && !t->has_fewshot && t->request == TASK_GENERATE)
+    bool cannot = t->pool_missing || (!t->has_fewshot && t->request == TASK_GENERATE);
+    if (n > 0 && cannot)
         return task_check_fewshot(t, (int32_t)n, err);
     if (fewshot_pick(&d, &t->shots[part], i - table_part_first(t->rows, part), t->ids[i], n, rows,
                      err) != 0)

@@ -112,7 +112,9 @@ static void read_problem(struct task *t, const struct task_map *m, const struct 
     struct task_map problem = task_map_map(m, "problem", "scorer.problem.", false);
     t->problem.kind = FIELD_MAP;
     for (uint32_t i = 0; kind->needs[i]; i++) {
-        if (problem.node ? !yaml_get(problem.node, kind->needs[i]) : true)
+        bool given =
+            t->gold && strcmp(kind->needs[i], "gold") == 0; /* the task's own is filled in */
+        if (!given && (problem.node ? !yaml_get(problem.node, kind->needs[i]) : true))
             task_map_finding(problem.node ? &problem : m, kind->needs[i],
                              "missing: this scorer needs it in `problem`");
     }

@@ -134,14 +134,24 @@ static inline void assert_prompt_hash(const struct task *t, uint32_t i, size_t n
     task_prompt_clear(&p);
 }
 
-static inline struct task *load_real(const char *name, const char *data)
+static inline struct task *load_with(const char *name, const char *data, const char *compat)
 {
     struct px_err err;
-    struct task_env e = {.data_dir = data, .seed = 1};
+    struct task_env e = {.data_dir = data, .seed = 1, .compat = compat};
     struct task *t = task_load(name, &e, &err);
     if (!t)
         fail_msg("%s", err.text);
     return t;
+}
+
+static inline struct task *load_real(const char *name, const char *data)
+{
+    return load_with(name, data, NULL);
+}
+
+static inline struct task *load_compat(const char *name, const char *data)
+{
+    return load_with(name, data, "lm-eval");
 }
 
 #endif

@@ -107,6 +107,29 @@ static void a_problem_is_never_its_own_example(void **state)
     }
 }
 
+/* lm-eval draws eleven of HellaSwag's training rows for ten examples. */
+static void one_more_is_drawn_and_dropped(void **state)
+{
+    (void)state;
+    static const uint32_t want[] = {28883, 7657,  490,   5940, 38156, 2288, 5500,
+                                    6450,  23241, 15519, 2019, 1038,  22681};
+    struct fewshot_draw d = {.selection = FEWSHOT_LM_EVAL,
+                             .seed = 1234,
+                             .task = "t",
+                             .n_pool = 39905,
+                             .n_problems = 2,
+                             .one_more = true};
+    struct fewshot_table table = {0};
+    struct px_err err;
+    uint32_t out[20];
+    assert_int_equal(fewshot_pick(&d, &table, 0, "x", 10, out, &err), 0);
+    assert_int_equal(fewshot_pick(&d, &table, 1, "y", 10, out + 10, &err), 0);
+    assert_memory_equal(out, want, sizeof want);
+    fewshot_table_clear(&table);
+    d.n_pool = 10;
+    assert_int_equal(fewshot_check(&d, 10, &err), -1);
+}
+
 static void the_first_rows_are_taken_in_order(void **state)
 {
     (void)state;
@@ -144,6 +167,7 @@ int main(void)
         cmocka_unit_test(seeds_beyond_32_bits_are_two_digits),
         cmocka_unit_test(our_draws_depend_on_seed_and_problem_alone),
         cmocka_unit_test(a_problem_is_never_its_own_example),
+        cmocka_unit_test(one_more_is_drawn_and_dropped),
         cmocka_unit_test(the_first_rows_are_taken_in_order),
         cmocka_unit_test(more_shots_than_rows_are_refused),
     };

@@ -259,26 +259,6 @@ static void the_shipped_sets_load(void **state)
     }
 }
 
-static void gsm8k_prompts_are_lm_evals(void **state)
-{
-    (void)state;
-    PX_FREE char *data = reference_data();
-    if (!data)
-        skip();
-    struct task *t = load_real("gsm8k_lm_eval", data);
-    assert_int_equal(task_n_problems(t), 1319);
-    assert_prompt_hash(t, 2, 3257,
-                       "97eb2662b11bbd7bd0423f898efde0e9a04d22028ed5fc1f80576965b0f570fa");
-    assert_prompt_hash(t, 0, 3189,
-                       "32680f263ba83280e98a8a24ceefed10a722a4cdcd9f4d78e93c45d43143ca66");
-    assert_prompt_hash(t, 1, 3321,
-                       "e6b9a0195411932e5323ed20ad05e965b08b979103bbb26594a5bdf123d27990");
-    task_free(&t);
-    t = load_real("gsm8k", data);
-    assert_int_equal(task_fewshot(t), 5);
-    task_free(&t);
-}
-
 /* Three shots of the training split, their carriage returns kept. */
 static void mbpp_prompts_are_lm_evals(void **state)
 {
@@ -429,7 +409,6 @@ int main(void)
         cmocka_unit_test(identity_is_what_decides_prompts_and_scores),
         cmocka_unit_test(a_task_that_is_not_there_is_named),
         cmocka_unit_test(the_shipped_sets_load),
-        cmocka_unit_test(gsm8k_prompts_are_lm_evals),
         cmocka_unit_test(mbpp_prompts_are_lm_evals),
         cmocka_unit_test(evalplus_inputs_keep_their_kinds),
         cmocka_unit_test(humaneval_prompts_are_the_files_own),
