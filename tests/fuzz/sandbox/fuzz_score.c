@@ -26,11 +26,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct verdict v;
     struct program p;
     bool runs;
-    if (scorer_parse(all, &s, &err) == 0 &&
-        score_begin(&s, problem, &c, &v, &p, &runs, &err) == 0) {
-        verdict_clear(&v);
-        if (runs)
-            program_clear(&p);
+    if (scorer_parse(all, &s, &err) == 0) {
+        if (score_begin(&s, problem, &c, &v, &p, &runs, &err) == 0) {
+            verdict_clear(&v);
+            if (runs)
+                program_clear(&p);
+        }
+        scorer_clear(&s);
     }
     struct extract e;
     struct span span = {(const char *)data, size};
@@ -66,7 +68,28 @@ size_t fuzz_seed(unsigned i, uint8_t *out, size_t cap)
         SEED("{\"kind\":\"code\",\"style\":\"function\"}\0{\"kind\":\"mbpp\",\"test_list\":["
              "\"assert "
              "set(f('a\\\\'', b\\\"\\\")) # g()\"]}\0```python\ndef f(x): pass\n```"),
-        SEED("{\"kind\":\"choice\"}\0{\"gold\":\"2\"}\0")};
+        SEED("{\"kind\":\"choice\"}\0{\"gold\":\"2\"}\0"),
+        SEED("{\"kind\":\"choice\",\"ties\":\"wrong\",\"out_of_range\":\"wrong\"}\0"
+             "{\"gold\":[2,\"b\"],\"choices\":[\"a\",\"b\",\"c\"]}\0"),
+        SEED("{\"kind\":\"choice_mass\"}\0{\"gold\":[0,1]}\0"),
+        SEED("{\"kind\":\"rolling\"}\0{\"text\":\"a b\"}\0"),
+        SEED("{\"kind\":\"text\",\"main\":\"x\",\"filters\":[{\"name\":\"x\",\"filter\":["
+             "{\"function\":\"regex\",\"regex_pattern\":\"(a)|(b+)\",\"group_select\":-2,"
+             "\"fallback\":\"z\"},{\"function\":\"map\",\"mapping_dict\":{\"a\":\"b\"},"
+             "\"default_value\":\"c\"},{\"function\":\"uppercase\"}]},{\"name\":\"y\",\"filter\":["
+             "{\"function\":\"multi_choice_regex\",\"ignore_case\":true,"
+             "\"ignore_punctuation\":true,\"regexes_to_ignore\":[\",\"]}]}],\"exact_match\":{"
+             "\"ignore_case\":true,\"ignore_numbers\":true}}\0"
+             "{\"target\":[\"a\",\"B\"],\"choices\":[\"aa\",\"b.\"]}\0ab bb: A, B.\xff"),
+        SEED("{\"kind\":\"function_call\"}\0{\"functions\":[{\"name\":\"f\",\"parameters\":{"
+             "\"required\":[\"a\"],\"properties\":{\"a\":{\"type\":\"array\",\"items\":{"
+             "\"type\":\"dict\"}}}}}],\"ground_truth\":[{\"f\":{\"a\":[[{\"k\":[1,\"\"]}],\"\"]}}]}"
+             "\0f(a=[{'k': 1}])"),
+        SEED("{\"kind\":\"rating\"}\0{}\0[[7.5]] [3]"),
+        SEED("{\"kind\":\"pairwise\"}\0{}\0[[C]]"),
+        SEED("{\"kind\":\"turn\"}\0{}\0<think>a</think> b"),
+        SEED("{\"kind\":\"digest\"}\0{\"sha256\":\"ba7816bf8f01cfea414140de5dae2223b00361a39617"
+             "7a9cb410ff61f20015ad\"}\0abc")};
 #undef SEED
     if (i >= sizeof seeds / sizeof seeds[0] || seeds[i].n > cap)
         return 0;
