@@ -210,7 +210,7 @@ static void long_completions_are_bounded(void **state)
     char *s = px_xmalloc(SIZE + 1);
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         size_t n = strlen(parts[i]), at = 0;
-        for (; at + n <= SIZE / 16; at += n)
+        for (; at + n <= SIZE / 64; at += n)
             memcpy(s + at, parts[i], n);
         s[at] = '\0';
         struct verdict v = judge(theirs, "{\"answer\":\"5\"}", s);
