@@ -255,16 +255,24 @@ static void bad_problems_are_errors_not_verdicts(void **state)
     (void)state;
     static const struct {
         const char *scorer, *problem, *says;
-    } bad[] = {{"{\"kind\":\"numeric\"}", "{\"answer\":\"none\"}", "answer"},
-               {"{\"kind\":\"numeric\"}", "[1]", "object"},
-               {"{\"kind\":\"numeric\"}", "{", "problem"},
-               {"{\"kind\":\"letter\"}", "{\"gold\":\"E\"}", "gold"},
-               {"{\"kind\":\"choice\"}", "{\"gold\":0}", "loglikelihoods"},
-               {"{\"kind\":\"code\"}", "{\"kind\":\"haskell\"}", "haskell"},
-               {"{\"kind\":\"code\"}", "{\"kind\":\"humaneval\"}", "prompt"},
-               {"{\"kind\":\"code\"}", "{\"kind\":\"stdio\",\"cases\":[]}", "cases"},
-               {"{\"kind\":\"code\"}", "{\"kind\":\"stdio\",\"cases\":[{\"stdin\":1}]}", "stdin"},
-               {"{\"kind\":\"code\"}", "{\"kind\":\"mbpp\"}", "test_list"}};
+    } bad[] = {
+        {"{\"kind\":\"numeric\"}", "{\"answer\":\"none\"}", "answer"},
+        {"{\"kind\":\"numeric\"}", "[1]", "object"},
+        {"{\"kind\":\"numeric\"}", "{", "problem"},
+        {"{\"kind\":\"letter\"}", "{\"gold\":\"E\"}", "gold"},
+        {"{\"kind\":\"choice\"}", "{\"gold\":0}", "loglikelihoods"},
+        {"{\"kind\":\"code\"}", "{\"kind\":\"haskell\"}", "haskell"},
+        {"{\"kind\":\"code\"}", "{\"kind\":\"humaneval\"}", "prompt"},
+        {"{\"kind\":\"code\"}", "{\"kind\":\"stdio\",\"cases\":[]}", "cases"},
+        {"{\"kind\":\"code\"}", "{\"kind\":\"stdio\",\"cases\":[{\"stdin\":1}]}", "stdin"},
+        {"{\"kind\":\"code\"}", "{\"kind\":\"mbpp\"}", "test_list"},
+        {"{\"kind\":\"code\"}", "{\"kind\":\"evalplus\",\"entry_point\":\"f\"}", "reference"},
+        {"{\"kind\":\"code\"}",
+         "{\"kind\":\"evalplus\",\"entry_point\":\"f\",\"reference\":\"\",\"base_input\":[],"
+         "\"plus_input\":{\"a\":1}}",
+         "plus_input"},
+        {"{\"kind\":\"code\"}", "{\"kind\":\"mbpp\",\"test_list\":[],\"limits\":{\"cpu_s\":-1}}",
+         "cpu_s"}};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct scorer s = scorer(bad[i].scorer);
         struct completion c = says("x = 1");
@@ -275,6 +283,7 @@ static void bad_problems_are_errors_not_verdicts(void **state)
         assert_int_equal(score_begin(&s, bad[i].problem, &c, &v, &p, &runs, &err), -1);
         if (strstr(err.text, bad[i].says) == NULL)
             fail_msg("%s: %s", bad[i].problem, err.text);
+        scorer_clear(&s);
     }
 }
 
