@@ -151,11 +151,13 @@ int lead_run(const struct lead_options *o, const struct setup *s, struct store *
         conductor_count(c, &n);
         if (!o->quiet)
             announce(&n, s);
-        bool work = n.done + n.quarantined < n.total || n.imports;
+        bool work = (n.done + n.quarantined < n.total || n.imports) && !conductor_gate_stop(c);
         rc = work ? lead_hall(o, s, store, c, err) : 0;
         if (rc == 0 && conductor_stage_failure(c)) {
             fprintf(stderr, "proctor %s: %s\n", command_name, conductor_stage_failure(c));
             rc = 1;
+        } else if (rc == 0 && conductor_gate_stop(c)) {
+            fprintf(stderr, "proctor %s: stopped by a gate, %s\n", command_name, conductor_gate_stop(c));
         }
     }
     conductor_free(&c);

@@ -25,8 +25,9 @@ int lead_check_isa(const char *isa, struct px_err *err) PX_MUST_CHECK;
 /* Makes the run directory, opens its store for writing and writes <run>/recipe.yaml. */
 struct store *lead_open(const struct lead_options *o, const struct setup *s, struct px_err *err);
 
-/* Does what the plan still needs. 0: all of it is done or given up; 1: a stage failed (said on
- * stderr); -1 with err, {PX_EINTERRUPTED} for Ctrl-C among them. co: NULL for every unit. */
+/* Does what the plan still needs. 0: all of it is done or given up, or a gate stopped the run (said
+ * on stderr); 1: a stage failed (said on stderr); -1 with err, {PX_EINTERRUPTED} for Ctrl-C among
+ * them. co: NULL for every unit. */
 int lead_run(const struct lead_options *o, const struct setup *s, struct store *store,
              const struct conductor_options *co, struct px_err *err);
 

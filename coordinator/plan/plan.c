@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "coordinator/plan/keys.h"
+#include "coordinator/plan/plan_gates.h"
 #include "coordinator/plan/reuse_layers.h"
 #include "proto/json.h"
 #include "proto/mem.h"
@@ -603,6 +604,11 @@ static void add_eval(struct builder *b, uint32_t stage)
     add_judges(b, s, first);
 }
 
+static void say_gate(void *ctx, uint32_t line, uint32_t column, const char *text)
+{
+    finding(ctx, line, column, "%s", text);
+}
+
 struct plan *plan_build(const struct recipe *r, const struct task_env *env, struct px_buf *findings,
                         struct px_err *err)
 {
@@ -618,6 +624,8 @@ struct plan *plan_build(const struct recipe *r, const struct task_env *env, stru
                 add_eval(&b, i);
         }
     free(b.variants);
+    if (b.n_findings == 0)
+        plan_check_gates(p, say_gate, &b);
     if (b.n_findings == 0 && p->n_units == 0 && p->n_imports == 0)
         finding(&b, 1, 1, "stages: nothing to do: no import and no problem to evaluate");
     if (b.n_findings) {

@@ -126,6 +126,21 @@ static void check_stages(const struct yaml_node *list, const char *path, struct 
     }
 }
 
+static void check_maps(const struct yaml_node *list, const char *pattern, const char *path,
+                       struct findings *f)
+{
+    char below[CHECK_PATH], place[CHECK_PATH], index[24];
+    snprintf(below, sizeof below, "%.500s[]", pattern);
+    for (size_t i = 0; i < list->n; i++) {
+        snprintf(index, sizeof index, "%zu", i);
+        join(place, path, index);
+        if (list->items[i]->kind != YAML_MAP)
+            findings_add(f, list->items[i], place, "is not a map; allowed: a map");
+        else
+            check_map(list->items[i], below, place, f);
+    }
+}
+
 static void check_required(const struct yaml_node *map, const char *pattern, const char *path,
                            struct findings *f)
 {
@@ -168,6 +183,8 @@ static void check_map(const struct yaml_node *map, const char *pattern, const ch
             check_named(value, below, place, f);
         else if (key->type == KEY_STAGES)
             check_stages(value, place, f);
+        else if (key->type == KEY_MAPS)
+            check_maps(value, below, place, f);
     }
     check_required(map, pattern, path, f);
 }
@@ -176,7 +193,7 @@ void check_recipe(const struct yaml_node *root, struct findings *f)
 {
     if (root->kind != YAML_MAP) {
         findings_add(f, root, "",
-                     "a recipe is a map; allowed: recipe, seed, models, stages, "
+                     "a recipe is a map; allowed: recipe, seed, models, stages, gates, "
                      "resources");
         return;
     }

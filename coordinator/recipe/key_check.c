@@ -86,6 +86,7 @@ void key_write_allowed(const struct key *key, struct px_buf *out)
         px_buf_str(out, "a map of settings with lists of values");
         break;
     case KEY_CELLS:
+    case KEY_MAPS:
         px_buf_str(out, "a list of maps");
         break;
     }
@@ -247,6 +248,7 @@ bool key_check(const struct key *key, const struct yaml_node *node, char *why, s
         return node->kind == YAML_MAP || say(why, n, "is not a map");
     case KEY_STAGES:
     case KEY_CELLS:
+    case KEY_MAPS:
         return node->kind == YAML_LIST || say(why, n, "is not a list");
     case KEY_NAMES:
     case KEY_TEXTS:

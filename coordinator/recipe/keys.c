@@ -7,6 +7,7 @@
 static const char *const backends[] = {"native", "replay", "noop", NULL};
 static const char *const styles[] = {"task", "completion", "function", "raw", "whole", NULL};
 static const char *const kv_types[] = {"f16", "f32", NULL};
+static const char *const severities[] = {"warn", "stop", "stop_early", NULL};
 static const char *const subsets[] = {"first", "middle", "last", NULL};
 static const char *const modes[] = {"delta", "skip", "output", NULL};
 static const char *const reuse_kvs[] = {"project", "copy", NULL};
@@ -326,6 +327,67 @@ const struct key recipe_keys[] = {
      .acts = "cells",
      .doc = "Cells beside the grid's, each a map of settings by dotted path."},
 
+    {.path = "gates",
+     .type = KEY_MAPS,
+     .acts = "the run",
+     .doc = "Bounds on results, judged while the run goes on and at its end."},
+    {.path = "gates[].metric",
+     .type = KEY_TEXT,
+     .required = true,
+     .acts = "the gate",
+     .doc = "TASK/METRIC: a metric of the task's verdicts or aggregates, pass@k, maj@n (n the "
+            "samples, judged at the end), accidents/NAME, outcomes/NAME or errors (shares of "
+            "units); the last three also without TASK/, for every task."},
+    {.path = "gates[].model",
+     .type = KEY_NAME,
+     .acts = "the gate",
+     .doc = "Only cells of this model; a name under models."},
+    {.path = "gates[].cell",
+     .type = KEY_TEXT,
+     .acts = "the gate",
+     .doc = "Only the cell with this name, as reports show it."},
+    {.path = "gates[].at_least",
+     .type = KEY_NUMBER,
+     .lo = -1e15,
+     .hi = 1e15,
+     .acts = "the gate",
+     .doc = "Exactly one of the four bounds is needed."},
+    {.path = "gates[].at_most",
+     .type = KEY_NUMBER,
+     .lo = -1e15,
+     .hi = 1e15,
+     .acts = "the gate",
+     .doc = ""},
+    {.path = "gates[].above",
+     .type = KEY_NUMBER,
+     .lo = -1e15,
+     .hi = 1e15,
+     .acts = "the gate",
+     .doc = ""},
+    {.path = "gates[].below",
+     .type = KEY_NUMBER,
+     .lo = -1e15,
+     .hi = 1e15,
+     .acts = "the gate",
+     .doc = ""},
+    {.path = "gates[].severity",
+     .type = KEY_ENUM,
+     .def = "stop",
+     .allowed = severities,
+     .acts = "the gate",
+     .doc = "stop: a gate that is missed fails the run (exit 1) and stops it; warn: it is told; "
+            "stop_early: also when the value after `after` units misses it, though the rest might "
+            "still make it."},
+    {.path = "gates[].after",
+     .type = KEY_INT,
+     .lo = 1,
+     .hi = 1e15,
+     .word = "all",
+     .def = "all",
+     .acts = "the gate",
+     .doc = "Judge a cell's task after so many of its units: then a bound that cannot be met any "
+            "more, whatever is still to come, stops the run."},
+
     {.path = "resources",
      .type = KEY_MAP,
      .acts = "this host",
@@ -395,7 +457,7 @@ const uint32_t n_recipe_keys = sizeof recipe_keys / sizeof recipe_keys[0];
 static const struct {
     const char *path, *names;
 } later[] = {
-    {"", " gates hooks adapters endpoints judge judges prompts include defaults secrets notify "
+    {"", " hooks adapters endpoints judge judges prompts include defaults secrets notify "
          "schedule "},
     {"models.*",
      " adapter adapters patch quantize revision sha256 url endpoint served tokenizer template "},

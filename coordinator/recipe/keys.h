@@ -26,7 +26,8 @@ enum key_type {
     KEY_ENUM,     /* one of `allowed` */
     KEY_SUBSET,   /* one of `allowed` or a list of layer indices */
     KEY_GRID,     /* axes: settings of an eval by dotted path, each a list */
-    KEY_CELLS     /* list of maps from axes to values */
+    KEY_CELLS,    /* list of maps from axes to values */
+    KEY_MAPS      /* list of maps of the keys below "<path>[]" */
 };
 
 /* The settings that a cell resolves; everything that can be an axis of a grid. */

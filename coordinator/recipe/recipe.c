@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "coordinator/recipe/check.h"
+#include "coordinator/recipe/gates.h"
 #include "coordinator/recipe/grid.h"
 #include "coordinator/recipe/names.h"
 #include "coordinator/recipe/settings.h"
@@ -462,6 +463,7 @@ static void read_recipe(struct loading *l)
     names_resolve(r, &l->f);
     resolve_evals(l);
     check_eval_names(l);
+    recipe_read_gates(r, root, &l->f);
 }
 
 struct recipe *recipe_parse(const char *text, size_t len, const char *path,
@@ -537,6 +539,7 @@ void recipe_free(struct recipe **r)
     }
     for (uint32_t i = 0; i < (*r)->n_stages; i++)
         free_stage(&(*r)->stages[i]);
+    recipe_free_gates(*r);
     free((*r)->models);
     free((*r)->stages);
     free((*r)->name);

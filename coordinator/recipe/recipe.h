@@ -100,6 +100,20 @@ struct recipe_stage {
     const struct yaml_node *body; /* in the recipe's tree */
 };
 
+/* A bound on a result. */
+struct recipe_gate {
+    char *task;         /* "": every task */
+    char *metric;       /* without the task */
+    char *model, *cell; /* "": every one */
+    const char *bound;  /* "at_least", "at_most", "above", "below"; static */
+    double threshold;
+    char *severity;                    /* "warn", "stop", "stop_early" */
+    uint64_t after;                    /* units; 0: all of them */
+    uint32_t line, column;             /* of the metric */
+    uint32_t model_line, model_column; /* of the model, 0 when not given */
+    uint32_t cell_line, cell_column;
+};
+
 struct recipe {
     char *name;
     char *path; /* file it came from */
@@ -115,6 +129,8 @@ struct recipe {
     int64_t host_memory;   /* -1: auto */
     int64_t hung_after_us; /* resources.hung_after; 0: auto */
     uint32_t max_rows;     /* resources.batch; 0: auto */
+    struct recipe_gate *gates;
+    uint32_t n_gates;
     struct yaml_doc *tree; /* as written, --set applied: what recipe_write starts from */
 };
 

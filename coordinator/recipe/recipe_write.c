@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "coordinator/recipe/gates.h"
 #include "coordinator/recipe/grid.h"
 #include "coordinator/recipe/recipe.h"
 #include "coordinator/recipe/settings.h"
@@ -200,6 +201,7 @@ void recipe_write(const struct recipe *r, struct px_buf *out)
         quote(out, r->stages[i].as);
         px_buf_str(out, "}\n");
     }
+    recipe_write_gates(r, out);
     px_buf_str(out, "resources:\n");
     write_amount(out, "workers", r->workers, -1);
     write_amount(out, "testers", r->testers, -1);

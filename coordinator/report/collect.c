@@ -184,9 +184,7 @@ static bool same_problem(const struct manifest_group *g, uint32_t a, uint32_t b)
     return strcmp(g->units[a].problem, g->units[b].problem) == 0;
 }
 
-/* Units come problem by problem, each with the same samples and turns; a manifest that is laid out
- * otherwise is taken unit by unit. */
-static void find_layout(const struct manifest_group *g, uint32_t *samples, uint32_t *turns)
+void group_layout(const struct manifest_group *g, uint32_t *samples, uint32_t *turns)
 {
     uint32_t n = 1, last_turn = 0;
     *samples = *turns = 1;
@@ -212,7 +210,7 @@ static void find_layout(const struct manifest_group *g, uint32_t *samples, uint3
 static void choose_pass_at(struct group_stats *g)
 {
     static const uint32_t wanted[] = {1, 2, 5, 10, 20, 50, 100};
-    if (g->samples < 2 || g->turns > 1)
+    if (g->samples < 2 || g->turns > 1 || g->group->judged != MANIFEST_NONE)
         return;
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted && wanted[i] < g->samples; i++)
         g->pass_at[g->n_pass_at++].k = wanted[i];
@@ -230,9 +228,9 @@ static double setting(const struct manifest_cell *c, const char *key)
 /* Answers that can be voted on: texts that are answers, not programs or ratings. */
 static bool can_vote(const struct group_stats *g)
 {
-    return g->samples > 1 && g->turns == 1 && strcmp(g->task->request, "generate") == 0 &&
-           strcmp(g->task->scorer, "code") != 0 && strcmp(g->task->scorer, "none") != 0 &&
-           g->metrics[0].kind == METRIC_MEAN;
+    return g->samples > 1 && g->turns == 1 && g->group->judged == MANIFEST_NONE &&
+           strcmp(g->task->request, "generate") == 0 && strcmp(g->task->scorer, "code") != 0 &&
+           strcmp(g->task->scorer, "none") != 0 && g->metrics[0].kind == METRIC_MEAN;
 }
 
 static void prepare(struct run_stats *r, uint32_t index)
@@ -247,7 +245,7 @@ static void prepare(struct run_stats *r, uint32_t index)
     g->n = mg->n_units;
     g->samples = g->turns = 1;
     if (g->n)
-        find_layout(mg, &g->samples, &g->turns);
+        group_layout(mg, &g->samples, &g->turns);
     g->n_problems = (uint32_t)(g->n / ((uint64_t)g->samples * g->turns));
     g->problem_done = px_xcalloc((size_t)g->n_problems + 1, sizeof *g->problem_done);
     g->problem_right = px_xcalloc((size_t)g->n_problems + 1, sizeof *g->problem_right);

@@ -151,6 +151,9 @@ struct run_stats {
     uint32_t n_gates;
 };
 
+/* How a group's units are laid out: problem by problem, each with samples x turns units. A group
+ * that is laid out otherwise counts as one unit per problem. Not for groups without units. */
+void group_layout(const struct manifest_group *g, uint32_t *samples, uint32_t *turns);
 /* The id of a group's problem. */
 const char *group_problem(const struct group_stats *g, uint32_t problem);
 /* Some of its units are not done, or some of the task's subsets are not in it: whatever is said of

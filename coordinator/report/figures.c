@@ -103,6 +103,38 @@ static double ratio(double of, double over)
     return over > 0 || over < 0 ? of / over : NAN;
 }
 
+double metric_of_sums(enum metric_kind kind, double of, double over)
+{
+    return outside(kind, ratio(of, over));
+}
+
+void metric_sums_find(const struct manifest_task *t, const char *metric, struct metric_sums *out)
+{
+    struct json_object *list = px_json_parse(t->aggregates, strlen(t->aggregates), NULL);
+    size_t n =
+        list && json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+    *out = (struct metric_sums){.kind = METRIC_MEAN};
+    for (size_t i = 0; i < n && !out->of; i++) {
+        struct json_object *o = json_object_array_get_idx(list, i);
+        enum metric_kind kind = kind_by_name(px_json_str_or(o, "kind", ""));
+        if (!kind || strcmp(px_json_str_or(o, "metric", ""), metric) != 0)
+            continue;
+        out->kind = kind;
+        out->of = px_xstrdup(px_json_str_or(o, "of", ""));
+        out->over = px_xstrdup(px_json_str_or(o, "over", ""));
+    }
+    if (!out->of)
+        out->of = px_xstrdup(metric);
+    json_object_put(list);
+}
+
+void metric_sums_clear(struct metric_sums *m)
+{
+    free(m->of);
+    free(m->over);
+    memset(m, 0, sizeof *m);
+}
+
 /* The two sums that a metric is made of; a mean is a sum over a count. */
 static void sums(const struct group_stats *g, const struct metric_stats *m, const uint32_t *at,
                  uint32_t n, double *of, double *over)

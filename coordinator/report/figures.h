@@ -25,4 +25,15 @@ double figure_value(const struct group_stats *g, const struct metric_stats *m, c
 void figure_parts(const struct group_stats *g, const struct metric_stats *m, const uint32_t *at,
                   uint32_t n, double *out);
 
+/* What a metric of a task is made of, by the task's own words. */
+struct metric_sums {
+    enum metric_kind kind;
+    char *of;   /* METRIC_MEAN: the metric itself */
+    char *over; /* NULL where nothing is below the line */
+};
+void metric_sums_find(const struct manifest_task *t, const char *metric, struct metric_sums *out);
+void metric_sums_clear(struct metric_sums *m);
+/* From the two sums to the metric; exp_neg_mean: over is the count. NaN when over is 0. */
+double metric_of_sums(enum metric_kind kind, double of, double over);
+
 #endif

@@ -1,14 +1,6 @@
 /* outcome.c - see outcome.h. */
 #include "coordinator/report/outcome.h"
 
-const char *outcome_name(enum outcome o)
-{
-    static const char *const names[N_OUTCOMES] = {
-        "missing",  "right",    "wrong", "unparsed",    "truncated", "timeout",
-        "overflow", "too_long", "error", "quarantined", "unscored",  "graded"};
-    return o < N_OUTCOMES ? names[o] : "unknown";
-}
-
 static enum outcome outcome_of_class(enum verdict_class class)
 {
     switch (class) {
@@ -58,10 +50,4 @@ enum outcome outcome_of(const struct sample *s)
     }
     bool cut = s->has_completion && s->completion.finish == FINISH_LENGTH;
     return cut && (o == OUTCOME_WRONG || o == OUTCOME_UNPARSED) ? OUTCOME_TRUNCATED : o;
-}
-
-bool outcome_is_error(enum outcome o)
-{
-    return o == OUTCOME_OVERFLOW || o == OUTCOME_TOO_LONG || o == OUTCOME_ERROR ||
-           o == OUTCOME_QUARANTINED;
 }

@@ -81,6 +81,11 @@ static int add_pair(struct versus *v, const struct group_stats *a, const struct 
     return 0;
 }
 
+static bool same_digest(const struct group_stats *a, const struct group_stats *b)
+{
+    return strcmp(a->task->digest, b->task->digest) == 0;
+}
+
 static int find_pairs(const struct versus_side *base, const struct versus_side *other,
                       const char *task, const char *metric, struct versus *out, struct px_err *err)
 {
@@ -96,6 +101,8 @@ static int find_pairs(const struct versus_side *base, const struct versus_side *
                 continue;
             if (a->outcomes[OUTCOME_UNSCORED] == a->n && !metric)
                 continue; /* nothing judges it */
+            if (inside && !same_digest(a, b))
+                continue; /* two variants of a task in one run are not each other's rivals */
             if (add_pair(out, a, b, metric, err) != 0)
                 return -1;
         }

@@ -41,14 +41,20 @@ static void quarantined(struct store_view *v, const struct px_digest *key, struc
         s->quarantine = px_xmemdup(val, n);
 }
 
-static int load(struct store_view *v, bool tokens, struct sample *s, struct px_err *err)
+static void find_keys(struct store_view *v, struct sample *s)
 {
     const void *val;
     size_t n;
     if (!lookup(v, STORE_PLAN, &s->unit->plan_key, &val, &n) || n != 2 * PX_DIGEST_SIZE)
-        return 0;
+        return;
     memcpy(s->content.b, val, PX_DIGEST_SIZE);
     memcpy(s->verdict_key.b, (const char *)val + PX_DIGEST_SIZE, PX_DIGEST_SIZE);
+}
+
+static int load(struct store_view *v, bool tokens, struct sample *s, struct px_err *err)
+{
+    const void *val;
+    size_t n;
     if (lookup(v, STORE_RESULT, &s->content, &val, &n)) {
         if (completion_decode(val, n, &s->completion, err) != 0)
             return -1;
@@ -123,6 +129,7 @@ static int walk(struct store_view *v, const struct manifest *m, uint32_t group, 
         struct sample one = s;
         one.unit = &g->units[i];
         one.index = i;
+        find_keys(v, &one);
         rc = visit(v, &one, tokens, fn, ctx, &go_on, err);
     }
     return rc;
@@ -147,5 +154,19 @@ int walk_unit_tokens(struct store_view *v, const struct manifest *m, uint32_t gr
     bool go_on;
     one.unit = &m->groups[group].units[index];
     one.index = index;
+    find_keys(v, &one);
     return visit(v, &one, true, fn, ctx, &go_on, err);
+}
+
+int walk_keys(struct store_view *v, const struct manifest *m, uint32_t group,
+              const struct px_digest *content, const struct px_digest *verdict, walk_fn fn,
+              void *ctx, struct px_err *err)
+{
+    static const struct manifest_unit nameless = {.problem = (char *)""};
+    struct sample one = sample_in(m, group);
+    bool go_on;
+    one.unit = &nameless;
+    one.content = *content;
+    one.verdict_key = *verdict;
+    return visit(v, &one, false, fn, ctx, &go_on, err);
 }

@@ -56,4 +56,10 @@ int walk_group(struct store_view *v, const struct manifest *m, uint32_t group, w
 int walk_unit_tokens(struct store_view *v, const struct manifest *m, uint32_t group, uint32_t index,
                      walk_fn fn, void *ctx, struct px_err *err) PX_MUST_CHECK;
 
+/* A unit of a group whose keys are known, though its plan record may not be written yet; the sample
+ * has no unit to speak of. */
+int walk_keys(struct store_view *v, const struct manifest *m, uint32_t group,
+              const struct px_digest *content, const struct px_digest *verdict, walk_fn fn,
+              void *ctx, struct px_err *err) PX_MUST_CHECK;
+
 #endif

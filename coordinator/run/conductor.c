@@ -48,6 +48,7 @@ void conductor_finish(struct conductor *c, uint64_t unit, enum unit_state how)
 {
     c->units[unit].state = (uint8_t)how;
     conductor_wake(c, unit);
+    conductor_gates_count(c, unit);
 }
 
 /* The completion of a unit is known: on to the tester, or finished. */
@@ -113,6 +114,7 @@ struct conductor *conductor_new(const struct plan *p, struct store *s,
     struct conductor *c = px_xcalloc(1, sizeof *c);
     c->plan = p;
     c->store = s;
+    c->partial = opt && opt->wants;
     c->units = px_xcalloc(p->n_units, sizeof *c->units);
     c->imports = px_xcalloc(p->n_imports, 1);
     c->by_content = digest_map_new();
@@ -142,6 +144,8 @@ void conductor_free(struct conductor **cp)
     if (c->receipts)
         store_batch_free(&c->receipts);
     free(c->stage_failure);
+    free(c->gate_stop);
+    gate_watch_free(&c->gates);
     free(c->heartbeat);
     free(c);
     *cp = NULL;
@@ -267,9 +271,13 @@ int conductor_begin(struct conductor *c, const char *run_dir, struct px_err *err
     struct manifest *m = plan_manifest(c->plan, run_dir);
     struct store_batch *b = store_batch_new();
     manifest_write(m, b);
+    conductor_gates_put(c, m, b);
     manifest_free(&m);
     write_counters(c, b);
-    return store_commit(c->store, b, err);
+    if (store_commit(c->store, b, err) != 0)
+        return -1;
+    conductor_gates_resume(c);
+    return 0;
 }
 
 void conductor_attach(struct conductor *c, struct hall *h)

@@ -54,6 +54,9 @@ int conductor_flush(struct conductor *c, struct px_err *err) PX_MUST_CHECK;
  * next commit. */
 void conductor_heartbeat(struct conductor *c, const char *json);
 
+/* The gate that ended the run before all was done, in words, or NULL. */
+const char *conductor_gate_stop(const struct conductor *c);
+
 /* Why an import stage failed, or NULL. */
 const char *conductor_stage_failure(const struct conductor *c);
 

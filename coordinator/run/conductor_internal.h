@@ -5,6 +5,7 @@
 #define COORDINATOR_CONDUCTOR_INTERNAL_H
 
 #include "coordinator/plan/digest_map.h"
+#include "coordinator/report/gate_watch.h"
 #include "coordinator/run/conductor.h"
 
 /* WAITING: its prompt quotes an answer that is not there yet. */
@@ -49,7 +50,10 @@ struct conductor {
     struct store_batch *receipts; /* of units that were pulled since the last commit, or NULL */
     uint64_t in_flight;
     char *stage_failure;
-    char *heartbeat; /* to be written, or NULL */
+    struct gate_watch *gates; /* NULL without gates */
+    bool partial;             /* only some units are wanted: gates would not see the others */
+    char *gate_stop;          /* the gate that ended the run, in words */
+    char *heartbeat;          /* to be written, or NULL */
 };
 
 /* conductor.c */
@@ -78,6 +82,14 @@ struct needed_texts {
 int conductor_texts(struct conductor *c, uint64_t unit, struct needed_texts *out,
                     struct px_err *err) PX_MUST_CHECK;
 void needed_texts_clear(struct needed_texts *t);
+
+/* conductor_gates.c */
+/* The gates go to the store and are watched from here on; m has its units. */
+void conductor_gates_put(struct conductor *c, const struct manifest *m, struct store_batch *b);
+/* Counts what is finished already. */
+void conductor_gates_resume(struct conductor *c);
+/* A unit has come to its end: its state is U_DONE or U_FAILED, its records are on disk. */
+void conductor_gates_count(struct conductor *c, uint64_t unit);
 
 /* conductor_pull.c: functions of struct hall_source */
 int conductor_pull(void *ctx, struct hall_unit *out, int max, struct px_err *err);

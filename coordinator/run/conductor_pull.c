@@ -166,7 +166,7 @@ int conductor_pull(void *ctx, struct hall_unit *out, int max, struct px_err *err
 {
     struct conductor *c = ctx;
     int n = 0;
-    if (c->stage_failure)
+    if (c->stage_failure || c->gate_stop)
         return 0;
     while (n < max && pull_import(c, &out[n]))
         n++;
@@ -206,7 +206,7 @@ bool conductor_exhausted(void *ctx)
     const struct conductor *c = ctx;
     if (c->in_flight)
         return false;
-    if (c->stage_failure)
+    if (c->stage_failure || c->gate_stop)
         return true;
     for (uint32_t i = 0; i < c->plan->n_imports; i++)
         if (c->imports[i] != IMPORT_DONE)
