@@ -116,7 +116,8 @@ static void bytes_of_every_kind(void **state)
     for (size_t n = 0; n <= sizeof all; n += 64)
         judge_all(all, n);
     judge_all("\0\0\0", 3);
-    judge_all("#### 18\0 [[7]] {\"name\":\"a\"}", 29);
+    static const char after[] = "#### 18\0 [[7]] {\"name\":\"a\"}";
+    judge_all(after, sizeof after - 1);
 }
 
 int main(void)
