@@ -173,6 +173,8 @@ static bool note_sample(void *ctx, const struct sample *s)
     }
     if (s->has_verdict)
         note_verdict(c, s);
+    if (g->group->opponent != MANIFEST_NONE)
+        duel_note(&g->duel, s);
     c->rc = c->watch ? c->watch(c->ctx, s, c->err) : 0;
     return c->rc == 0;
 }

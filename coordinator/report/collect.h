@@ -6,6 +6,7 @@
 #ifndef COORDINATOR_REPORT_COLLECT_H
 #define COORDINATOR_REPORT_COLLECT_H
 
+#include "coordinator/report/duel.h"
 #include "coordinator/report/outcome.h"
 #include "coordinator/report/speed.h"
 #include "coordinator/report/stats.h"
@@ -99,6 +100,7 @@ struct group_stats {
     } pass_at[8];
     struct majority majority;
     struct spread spread;
+    struct duel duel;           /* judged in pairs */
     struct part_stats *subsets; /* as the task names them; 0 when it has none */
     uint32_t n_subsets;
     struct part_stats *families; /* groups of subsets in the task's order, then "total" */

@@ -69,6 +69,19 @@ static void write_samples(struct emit *j, const struct group_stats *g)
         }
         emit_end(j, '}');
     }
+    if (g->duel.valid) {
+        const struct duel *d = &g->duel;
+        emit_begin(j, "duel", '{');
+        emit_u64(j, "pairs", d->pairs);
+        emit_u64(j, "wins", d->wins);
+        emit_u64(j, "ties", d->ties);
+        emit_u64(j, "losses", d->losses);
+        emit_u64(j, "flips", d->flips);
+        emit_u64(j, "unjudged", d->unjudged);
+        emit_f64(j, "win_rate", duel_win_rate(d));
+        emit_f64(j, "flip_rate", duel_flip_rate(d));
+        emit_end(j, '}');
+    }
     if (g->majority.valid) {
         emit_begin(j, "majority", '{');
         emit_u64(j, "samples", g->samples);

@@ -79,6 +79,32 @@ void table_parts(const struct run_stats *r, uint32_t task, char *const *labels, 
     }
 }
 
+/* ---- pairwise judgements ---- */
+
+void table_duels(const struct run_stats *r, uint32_t task, char *const *labels, struct px_buf *out)
+{
+    for (uint32_t i = 0; i < r->n_groups; i++) {
+        const struct group_stats *g = &r->groups[i];
+        const struct duel *d = &g->duel;
+        if (g->group->task != task || !d->valid)
+            continue;
+        px_buf_printf(out, "%s against %s: ", labels[g->group->cell],
+                      labels[r->groups[g->group->opponent].group->cell]);
+        if (d->pairs)
+            px_buf_printf(out,
+                          "%llu wins, %llu ties, %llu losses of %llu pairs: win rate %.1f %%; the "
+                          "order changed %.1f %%",
+                          (unsigned long long)d->wins, (unsigned long long)d->ties,
+                          (unsigned long long)d->losses, (unsigned long long)d->pairs,
+                          100 * duel_win_rate(d), 100 * duel_flip_rate(d));
+        else
+            px_buf_str(out, "no pair was judged");
+        if (d->unjudged)
+            px_buf_printf(out, "; %llu pairs not judged", (unsigned long long)d->unjudged);
+        px_buf_char(out, '\n');
+    }
+}
+
 /* ---- accidents ---- */
 
 void table_accidents(const struct run_stats *r, char *const *labels, struct px_buf *out)

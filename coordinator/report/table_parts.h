@@ -6,6 +6,8 @@
 
 /* Groups of subsets and the total, micro and macro; the subsets too when the task has one cell. */
 void table_parts(const struct run_stats *r, uint32_t task, char *const *labels, struct px_buf *out);
+/* Wins, ties, losses and flips of cells that are judged in pairs. */
+void table_duels(const struct run_stats *r, uint32_t task, char *const *labels, struct px_buf *out);
 /* Accidents with counts and shares, per cell and task. */
 void table_accidents(const struct run_stats *r, char *const *labels, struct px_buf *out);
 void table_gates(const struct run_stats *r, char *const *labels, struct px_buf *out);

@@ -69,6 +69,9 @@ assert len(pairs) == 12
 assert [r["metrics"]["win"] for r in pairs] == [1, 0] * 6  # whoever stands first
 assert len(by["read/default", "talk/single"]) == 6
 PY
+"$proctor" report one >table.txt
+grep -q '0 wins, 6 ties, 0 losses of 6 pairs: win rate 50.0 %; the order changed 100.0 %' table.txt ||
+    { cat table.txt; fail "the pairs are not reported"; }
 checks=$((checks + 1))
 # Cut anywhere, it comes to the same.
 "$proctor" run recipe.yaml --run two --workers 1 --testers 1 --quiet >log.txt 2>&1 &
