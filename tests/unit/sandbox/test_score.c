@@ -6,8 +6,10 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <string.h>
 
+#include "proto/scorer_kinds.h"
 #include "sandbox/score/score.h"
 
 static struct completion says(const char *text)
@@ -308,6 +310,28 @@ static void the_compared_part_is_the_same_twice(void **state)
     assert_true(px_digest_eq(&d[0], &d[1]));
 }
 
+/* The table that task files are checked against, and the kinds themselves: each kind is there, and
+ * what it says of a completion that cannot be scored are metrics of the table. */
+static void every_kind_of_the_table_can_score(void **state)
+{
+    (void)state;
+    const struct scorer_kind *k;
+    for (uint32_t i = 0; (k = scorer_kind_at(i)) != NULL; i++) {
+        char json[80];
+        snprintf(json, sizeof json, "{\"kind\":\"%s\"}", k->name);
+        struct completion c = says("");
+        c.finish = FINISH_ERROR;
+        struct program p;
+        bool runs;
+        struct verdict v = verdict(json, "{}", &c, &p, &runs);
+        assert_int_equal(v.class, VERDICT_ERROR);
+        for (uint32_t m = 0; m < v.n_metrics; m++)
+            if (!scorer_kind_emits(k, v.metrics[m].name))
+                fail_msg("%s: %s is not in the table", k->name, v.metrics[m].name);
+        verdict_clear(&v);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +345,7 @@ int main(void)
         cmocka_unit_test(choices_are_scored_from_loglikelihoods),
         cmocka_unit_test(unusable_completions_have_classes_of_their_own),
         cmocka_unit_test(bad_problems_are_errors_not_verdicts),
-        cmocka_unit_test(the_compared_part_is_the_same_twice)};
+        cmocka_unit_test(the_compared_part_is_the_same_twice),
+        cmocka_unit_test(every_kind_of_the_table_can_score)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
