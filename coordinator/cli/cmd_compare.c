@@ -23,7 +23,7 @@ const char help_compare[] =
     "exact McNemar test for values of 0 and 1 (else a paired bootstrap of 10,000 replicates), p\n"
     "adjusted by Holm over all that is shown, problems gained and lost, and the smallest "
     "difference\n"
-    "that so many problems could have shown. Versions of a task with different digests are "
+    "that so many problems could have shown. Versions of a task with different problems are "
     "refused;\n"
     "problems that are not done on both sides are left out and counted.\n"
     "\n"

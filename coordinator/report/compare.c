@@ -94,17 +94,23 @@ static void test_bootstrap(struct comparison *c)
     free(b);
 }
 
+bool comparison_same_problems(const struct group_stats *a, const struct group_stats *b)
+{
+    return strcmp(a->task->digest, b->task->digest) == 0 ||
+           (*a->task->problems && strcmp(a->task->problems, b->task->problems) == 0);
+}
+
 static int check_tasks(const struct group_stats *a, const struct group_stats *b, struct px_err *err)
 {
     if (strcmp(a->task->name, b->task->name) != 0)
         return px_fail(err, PX_EUSAGE, "%s and %s are different tasks: nothing to pair",
                        a->task->name, b->task->name);
-    if (strcmp(a->task->digest, b->task->digest) != 0)
-        return px_fail(err, PX_EUSAGE,
-                       "the two sides ran different versions of task %s (digests %.12s and %.12s): "
-                       "their problems are not the same; run both with one task file",
-                       a->task->name, a->task->digest, b->task->digest);
-    return 0;
+    if (comparison_same_problems(a, b))
+        return 0;
+    return px_fail(err, PX_EUSAGE,
+                   "the two sides ran different versions of task %s (digests %.12s and %.12s): "
+                   "their problems are not the same; run both with one task file",
+                   a->task->name, a->task->digest, b->task->digest);
 }
 
 int compare_groups(const struct group_stats *base, const struct group_stats *other,

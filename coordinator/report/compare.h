@@ -31,8 +31,12 @@ struct comparison {
                                      * show with power 0.8 at a two-sided 0.05 */
 };
 
-/* PX_EUSAGE when the groups are of different tasks or of versions of a task with different digests,
- * or lack the metric (NULL: the headline). *out is cleared by comparison_clear. */
+/* Both sides answered the same problems: one task, or variants of it (strategy, compat) that only
+ * ask in another way. */
+bool comparison_same_problems(const struct group_stats *a, const struct group_stats *b);
+
+/* PX_EUSAGE when the groups are of different tasks or of versions of a task with different
+ * problems, or lack the metric (NULL: the headline). *out is cleared by comparison_clear. */
 int compare_groups(const struct group_stats *base, const struct group_stats *other,
                    const char *metric, struct comparison *out, struct px_err *err) PX_MUST_CHECK;
 void comparison_clear(struct comparison *c);

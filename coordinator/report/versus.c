@@ -81,11 +81,6 @@ static int add_pair(struct versus *v, const struct group_stats *a, const struct 
     return 0;
 }
 
-static bool same_digest(const struct group_stats *a, const struct group_stats *b)
-{
-    return strcmp(a->task->digest, b->task->digest) == 0;
-}
-
 static int find_pairs(const struct versus_side *base, const struct versus_side *other,
                       const char *task, const char *metric, struct versus *out, struct px_err *err)
 {
@@ -101,8 +96,8 @@ static int find_pairs(const struct versus_side *base, const struct versus_side *
                 continue;
             if (a->outcomes[OUTCOME_UNSCORED] == a->n && !metric)
                 continue; /* nothing judges it */
-            if (inside && !same_digest(a, b))
-                continue; /* two variants of a task in one run are not each other's rivals */
+            if (inside && !comparison_same_problems(a, b))
+                continue;
             if (add_pair(out, a, b, metric, err) != 0)
                 return -1;
         }
@@ -209,6 +204,8 @@ static void text_one(struct px_buf *out, const struct versus *v, const struct co
                   percent(c) ? " in %" : "", c->lower_is_better ? ", lower is better" : "", c->n);
     text_side(out, v, c, false);
     text_side(out, v, c, true);
+    if (strcmp(c->base->task->digest, c->other->task->digest) != 0)
+        px_buf_str(out, "  the same problems, asked in different ways (strategy, compat)\n");
     px_buf_str(out, "  difference ");
     put(out, c, true, c->difference);
     px_buf_str(out, " [");

@@ -148,6 +148,8 @@ static void what_cannot_be_compared_is_refused(void **state)
     syn_task(&r, "t", "generate", "acc", "numeric", 0);
     free(r.tasks[1].digest);
     r.tasks[1].digest = syn_text("another");
+    free(r.tasks[1].problems);
+    r.tasks[1].problems = syn_text("others");
     syn_task(&r, "u", "generate", "acc", "numeric", 0);
     for (uint32_t t = 0; t < 3; t++)
         add(&r, 0, t, "RW");
