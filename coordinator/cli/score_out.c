@@ -218,7 +218,7 @@ int score_conclude(const struct score_output *o, struct store *store, struct px_
     px_buf_init(&text, OUTPUT_LIMIT);
     int rc = report_export(store, o->run_dir, &failed, &text, err);
     if (rc == 0)
-        rc = graded_read(store, o->joined->samples, &g, err);
+        rc = graded_read(store, 0, o->joined->samples, &g, err);
     if (rc != 0) {
         px_buf_clear(&text);
         return -1;

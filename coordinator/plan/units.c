@@ -238,18 +238,20 @@ static int tokenise(const struct plan_group *g, const struct model_file *m, cons
     return rc;
 }
 
-/* Of recorded loglikelihoods the task knows the choices: how many, and how long. */
+/* Of recorded loglikelihoods the task knows the choices: how many, and how long. A long text has
+ * one, its sum; with mutual information the choices come again, behind nothing. */
 static int recorded_choices(const struct task *t, uint32_t problem, struct unit *u,
                             struct px_err *err)
 {
     struct task_prompt p = {0};
     int rc = task_render(t, problem, 0, false, &p, err);
-    u->choices = px_xcalloc(p.n_choices, sizeof *u->choices);
-    u->n_choices = p.n_choices;
-    for (uint32_t i = 0; i < p.n_choices; i++) {
-        u->choices[i].n_bytes = (uint32_t)strlen(p.choices[i].text);
-        u->choices[i].n_chars =
-            (uint32_t)text_code_points(p.choices[i].text, u->choices[i].n_bytes);
+    bool rolling = task_request(t) == TASK_ROLLING;
+    u->n_choices = rolling ? 1 : p.n_choices * (task_mutual_info(t) ? 2 : 1);
+    u->choices = px_xcalloc((size_t)u->n_choices + 1, sizeof *u->choices);
+    for (uint32_t i = 0; i < u->n_choices && rc == 0; i++) {
+        const char *text = rolling ? p.text : p.choices[i % p.n_choices].text;
+        u->choices[i].n_bytes = (uint32_t)strlen(text);
+        u->choices[i].n_chars = (uint32_t)text_code_points(text, u->choices[i].n_bytes);
     }
     task_prompt_clear(&p);
     return rc;

@@ -28,22 +28,23 @@ static bool take(void *ctx, const struct sample *s)
     return true;
 }
 
-int graded_read(struct store *s, uint32_t samples, struct graded *out, struct px_err *err)
+int graded_read(struct store *s, uint32_t group, uint32_t samples, struct graded *out,
+                struct px_err *err)
 {
-    struct graded g = {.samples = samples};
+    struct graded g = {.group = group, .samples = samples};
     g.manifest = manifest_read(s, err);
     if (!g.manifest)
         return -1;
     struct store_view *v = NULL;
-    int rc = g.manifest->n_groups == 1
-                 ? 0
-                 : px_fail(err, PX_EINTERNAL, "a run of recorded completions has %u groups",
-                           g.manifest->n_groups);
+    int rc =
+        group < g.manifest->n_groups
+            ? 0
+            : px_fail(err, PX_EINTERNAL, "a run of recorded completions has no group %u", group);
     if (rc == 0) {
-        g.n = g.manifest->groups[0].n_units;
+        g.n = g.manifest->groups[group].n_units;
         g.list = px_xcalloc((size_t)g.n + 1, sizeof *g.list);
         v = store_view_begin(s, err);
-        rc = v ? walk_group(v, g.manifest, 0, take, &g, err) : -1;
+        rc = v ? walk_group(v, g.manifest, group, take, &g, err) : -1;
     }
     store_view_end(&v);
     if (rc != 0)

@@ -17,12 +17,13 @@ struct grade {
 
 struct graded {
     struct manifest *manifest; /* owned */
-    struct grade *list;        /* by problem, then sample: of the run's first group */
+    struct grade *list;        /* by problem, then sample: of one group */
+    uint32_t group;
     uint32_t n;
     uint32_t samples; /* per problem */
 };
 
-int graded_read(struct store *s, uint32_t samples, struct graded *out,
+int graded_read(struct store *s, uint32_t group, uint32_t samples, struct graded *out,
                 struct px_err *err) PX_MUST_CHECK;
 void graded_clear(struct graded *g);
 

@@ -50,20 +50,31 @@ static void put_scores(struct px_buf *out, const struct choice_score *c, uint32_
     px_buf_char(out, ']');
 }
 
+static void put_answer(const char *id, const char *before, const struct completion *c,
+                       struct px_buf *out)
+{
+    begin_row(out, id);
+    if (c->finish == FINISH_SCORED)
+        put_scores(out, c->choices, c->n_choices);
+    else
+        put_text(out, before, c->text, c->n_text);
+    px_buf_str(out, c->finish == FINISH_LENGTH ? ",\"finish_reason\":\"length\"}\n" : "}\n");
+}
+
+void spool_row(const char *id, const struct completion *c, struct px_buf *out)
+{
+    put_answer(id, "", c, out);
+}
+
 void spool_write(const struct task *t, const struct recording *r, const struct joined *j,
                  struct px_buf *out)
 {
     for (uint32_t k = 0; k < j->first[j->n_problems]; k++) {
         uint32_t i = j->order[k];
-        const struct recording_item *item = recording_item(r, i);
         struct completion c;
         recording_completion(r, i, &c);
-        begin_row(out, task_problem_id(t, j->problem[i]));
-        if (c.finish == FINISH_SCORED)
-            put_scores(out, c.choices, c.n_choices);
-        else
-            put_text(out, j->by_signature ? item->id : "", c.text, c.n_text);
-        px_buf_str(out, c.finish == FINISH_LENGTH ? ",\"finish_reason\":\"length\"}\n" : "}\n");
+        put_answer(task_problem_id(t, j->problem[i]),
+                   j->by_signature ? recording_item(r, i)->id : "", &c, out);
         completion_clear(&c);
     }
 }
@@ -108,12 +119,13 @@ static int choose(const struct task *t, uint32_t i, enum answers a, struct px_bu
         return -1;
     if (task_render(t, i, 0, false, &p, err) != 0)
         return -1;
-    struct choice_score *c = px_xcalloc((size_t)p.n_choices + 1, sizeof *c);
+    uint32_t n = p.n_choices * (task_mutual_info(t) ? 2 : 1);
+    struct choice_score *c = px_xcalloc((size_t)n + 1, sizeof *c);
     for (uint32_t k = 0; k < p.n_choices; k++) {
         c[k].logprob = k == best ? 0 : -1e9; /* the best however long it is */
         c[k].greedy = k == best;
     }
-    put_scores(out, c, p.n_choices);
+    put_scores(out, c, n);
     free(c);
     task_prompt_clear(&p);
     return 0;
@@ -122,6 +134,9 @@ static int choose(const struct task *t, uint32_t i, enum answers a, struct px_bu
 int answers_write(const struct task *t, enum answers a, struct px_buf *out, struct px_err *err)
 {
     bool choice = task_request(t) != TASK_GENERATE;
+    if (task_request(t) == TASK_ROLLING)
+        return px_fail(err, PX_EUSAGE, "task %s scores a text as it is: it has no answers",
+                       task_name(t));
     if (choice && a == ANSWERS_EMPTY)
         return px_fail(err, PX_EUSAGE, "task %s has choices: there is no empty answer",
                        task_name(t));

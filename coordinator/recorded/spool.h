@@ -19,6 +19,9 @@ const char *spool_style(const struct task *t, const struct recording *r, const s
 void spool_write(const struct task *t, const struct recording *r, const struct joined *j,
                  struct px_buf *out);
 
+/* Appends one row: an answer of the problem of that id. */
+void spool_row(const char *id, const struct completion *c, struct px_buf *out);
+
 enum answers { ANSWERS_NONE, ANSWERS_REFERENCE, ANSWERS_EMPTY, ANSWERS_FIRST };
 /* "reference", "empty", "first"; false for anything else. */
 bool answers_parse(const char *name, enum answers *out);
