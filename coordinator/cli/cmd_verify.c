@@ -44,6 +44,7 @@ struct verification {
     const struct plan *plan;
     struct audit *audits; /* ascending by unit */
     size_t n, cap;
+    bool *wanted;     /* per unit: audited, or quoted by one that is */
     uint64_t unknown; /* units of the plan that the run's store does not know */
     uint64_t differ_completion, differ_verdict, missing;
 };
@@ -110,18 +111,29 @@ static int choose(struct verification *x, struct store *s, double fraction, uint
                          (unsigned long long)x->plan->n_units);
 }
 
+/* An audited unit whose prompt quotes answers needs those computed, too. */
+static void want(struct verification *x, uint64_t unit)
+{
+    uint64_t needs[PLAN_MAX_NEEDS];
+    if (x->wanted[unit])
+        return;
+    x->wanted[unit] = true;
+    uint32_t n = plan_needs(x->plan, unit, needs);
+    for (uint32_t i = 0; i < n; i++)
+        want(x, needs[i]);
+}
+
+static void want_audits(struct verification *x)
+{
+    x->wanted = px_xcalloc(x->plan->n_units, sizeof *x->wanted);
+    for (size_t i = 0; i < x->n; i++)
+        want(x, x->audits[i].unit);
+}
+
 static bool wanted(void *ctx, uint64_t unit)
 {
     const struct verification *x = ctx;
-    size_t lo = 0, hi = x->n;
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        if (x->audits[mid].unit < unit)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo < x->n && x->audits[lo].unit == unit;
+    return x->wanted[unit];
 }
 
 /* ---- comparing ---- */
@@ -244,6 +256,8 @@ static int verify(struct verify_options *o, const struct setup *s, struct store 
     struct store *again = NULL;
     int rc = choose(&x, run, fraction, (uint64_t)o->seed, err);
     if (rc == 0)
+        want_audits(&x);
+    if (rc == 0)
         rc = (again = lead_open(&o->lead, s, err)) ? lead_run(&o->lead, s, again, &co, err) : -1;
     if (rc == 0)
         rc = judge_all(&x, run, again, err);
@@ -253,6 +267,7 @@ static int verify(struct verify_options *o, const struct setup *s, struct store 
     }
     store_close(&again);
     free(x.audits);
+    free(x.wanted);
     return rc;
 }
 

@@ -83,6 +83,8 @@ wait $pid 2>/dev/null
 [ $? -le 1 ] || { cat log.txt; fail "run two: exit $?"; }
 "$root/tests/e2e/compare_runs.py" one two >log.txt 2>&1 || { cat log.txt; fail "a run that was killed differs"; }
 checks=$((checks + 1))
+# A unit that quotes answers is verified with the answers that it quotes.
+expect 0 '0 completions and 0 verdicts differ' "$proctor" verify one --fraction 0.3
 # What cannot be is refused with its place.
 sed 's/chat: chatml$/chat: raw/' recipe.yaml >raw.yaml
 "$proctor" plan raw.yaml >log.txt 2>&1 && fail "a conversation without a template was accepted"
