@@ -319,6 +319,7 @@ static void write_task(const struct run_stats *r, uint32_t task, char **labels, 
             write_row(&l, &r->groups[i], out);
     table_parts(r, task, labels, out);
     table_duels(r, task, labels, out);
+    table_sharing(r, task, out);
 }
 
 static void write_names(const struct manifest *m, char **labels, struct px_buf *out)

@@ -105,6 +105,22 @@ void table_duels(const struct run_stats *r, uint32_t task, char *const *labels, 
     }
 }
 
+/* ---- shared heads ---- */
+
+void table_sharing(const struct run_stats *r, uint32_t task, struct px_buf *out)
+{
+    uint64_t all = 0, computed = 0;
+    for (uint32_t i = 0; i < r->n_groups; i++) {
+        if (r->groups[i].group->task != task)
+            continue;
+        all += r->groups[i].prompt_tokens;
+        computed += r->groups[i].prompt_computed;
+    }
+    if (computed && (double)computed < 0.9995 * (double)all)
+        px_buf_printf(out, "prompt tokens: %llu, computed %.1f %%, the others were shared\n",
+                      (unsigned long long)all, 100 * (double)computed / (double)all);
+}
+
 /* ---- accidents ---- */
 
 void table_accidents(const struct run_stats *r, char *const *labels, struct px_buf *out)

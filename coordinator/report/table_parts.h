@@ -8,6 +8,8 @@
 void table_parts(const struct run_stats *r, uint32_t task, char *const *labels, struct px_buf *out);
 /* Wins, ties, losses and flips of cells that are judged in pairs. */
 void table_duels(const struct run_stats *r, uint32_t task, char *const *labels, struct px_buf *out);
+/* How many of the prompts' tokens were computed, the others being shared; observed. */
+void table_sharing(const struct run_stats *r, uint32_t task, struct px_buf *out);
 /* Accidents with counts and shares, per cell and task. */
 void table_accidents(const struct run_stats *r, char *const *labels, struct px_buf *out);
 void table_gates(const struct run_stats *r, char *const *labels, struct px_buf *out);

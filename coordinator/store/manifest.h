@@ -54,7 +54,7 @@ struct manifest_task {
     bool lower_is_better; /* of the headline */
     double chance;        /* score of guessing, for the below-chance alarm; 0 when unknown */
     uint32_t n_problems;
-    char *digest; /* hex: task file and data */
+    char *digest;   /* hex: task file and data */
     char *problems; /* hex: ids and rows alone; variants of a task's prompts have the same */
 };
 
