@@ -8,6 +8,7 @@
 #include <math.h>
 
 #include "coordinator/report/oracle.h"
+#include "coordinator/report/preference.h"
 #include "coordinator/report/stability.h"
 #include "coordinator/report/versus.h"
 #include "proto/json.h"
@@ -397,17 +398,86 @@ static void repeats_are_compared_text_by_text(void **state)
     free(s);
 }
 
+/* ---- preference pairs ---- */
+
+struct found {
+    int n;
+    char first[64];
+};
+
+static bool note_pair(void *ctx, const struct preference_pair *p)
+{
+    struct found *f = ctx;
+    if (f->n++ == 0)
+        snprintf(f->first, sizeof f->first, "%s %s %s>%s %s>%s", p->task, p->problem,
+                 p->chosen.text, p->rejected.text, p->chosen.cell, p->rejected.cell);
+    return f->n < 1000;
+}
+
+static int count_pairs(int at, const char *task, const char *cell, char first[64],
+                       struct px_err *err)
+{
+    struct store_options opt = {.mode = STORE_READ};
+    struct found f = {0};
+    char path[96];
+    snprintf(path, sizeof path, "%s/%d", dir, at);
+    struct store *s = store_open(path, &opt, err);
+    assert_non_null(s);
+    int rc = report_preference_pairs(s, task, cell, note_pair, &f, err);
+    store_close(&s);
+    memcpy(first, f.first, sizeof f.first);
+    return rc == 0 ? f.n : -1;
+}
+
+static void right_and_wrong_answers_make_pairs(void **state)
+{
+    (void)state;
+    struct syn_unit u[10], v[3];
+    struct syn_run r;
+    struct px_err err = {0};
+    char first[64];
+    for (int i = 0; i < 10; i++) /* p0: 3 of 10 */
+        u[i] = answer(i == 2 || i > 7);
+    u[5].class = VERDICT_ERROR; /* no fault of the text: in no pair */
+    v[0] = answer(0);
+    v[1] = answer(1); /* p1 */
+    v[2] = answer(1); /* p2: nothing wrong */
+    v[0].text = "fem";
+    syn_begin(&r);
+    syn_cell(&r, "a", greedy, false, 1);
+    syn_cell(&r, "b", greedy, false, 1);
+    syn_task(&r, "t", "generate", "acc", "numeric", 0);
+    syn_task(&r, "pick", "choice", "acc", "choice", 0);
+    syn_group(&r, 0, 0, u, 10, 10);
+    syn_group(&r, 1, 0, v, 3, 1); /* p0, p1, p2 */
+    syn_group(&r, 0, 1, u, 10, 1);
+    keep(&r, 0);
+    assert_int_equal(count_pairs(0, NULL, NULL, first, &err), 3 * 6 + 3 * 1);
+    assert_string_equal(first, "t p0 four>five a>a");
+    assert_int_equal(count_pairs(0, "t", "a", first, &err), 3 * 6);
+    assert_int_equal(count_pairs(0, "pick", NULL, first, &err), 0);
+    assert_int_equal(count_pairs(0, "u", NULL, first, &err), -1);
+    assert_int_equal(err.code, PX_EUSAGE);
+    assert_int_equal(count_pairs(0, NULL, "z", first, &err), -1);
+}
+
 #define RUN(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 int main(void)
 {
     px_log_level(PX_ERROR);
     const struct CMUnitTest tests[] = {
-        RUN(two_cells_are_paired_by_problem), RUN(what_cannot_be_compared_is_refused),
-        RUN(graded_values_are_resampled),     RUN(perplexities_are_compared_and_lower_is_better),
-        RUN(all_pairs_share_one_correction),  RUN(cells_are_named_and_runs_meet_by_name),
-        RUN(sets_that_differ_say_so),         RUN(cells_of_one_model_know_more_together),
-        RUN(weights_are_never_mixed),         RUN(repeats_are_compared_text_by_text),
+        RUN(two_cells_are_paired_by_problem),
+        RUN(what_cannot_be_compared_is_refused),
+        RUN(graded_values_are_resampled),
+        RUN(perplexities_are_compared_and_lower_is_better),
+        RUN(all_pairs_share_one_correction),
+        RUN(cells_are_named_and_runs_meet_by_name),
+        RUN(sets_that_differ_say_so),
+        RUN(cells_of_one_model_know_more_together),
+        RUN(weights_are_never_mixed),
+        RUN(repeats_are_compared_text_by_text),
+        RUN(right_and_wrong_answers_make_pairs),
     };
     return cmocka_run_group_tests_name("comparisons", tests, NULL, NULL);
 }

@@ -223,98 +223,83 @@ static int spoke_after(const char *letters, struct gate g, bool *stop)
     return when;
 }
 
+static char acc[] = "acc", errors[] = "errors", cap[] = "accidents/hit_cap", pass[] = "pass@2",
+            fraction[] = "fraction", votes[] = "maj@2";
+static const struct {
+    const char *letters;
+    struct gate g;
+    int when;
+    bool stop;
+} watch_cases[] = {
+    /* half are right; 0.9 is out of reach after three that are not, and said when all is done
+     */
+    {"RWRWRWRWRWRWRWRWRWRW",
+     {.metric = acc, .bound = GATE_AT_LEAST, .threshold = 0.9, .severity = GATE_STOP},
+     20,
+     true},
+    {"RWRWRWRWRWRWRWRWRWRW",
+     {.metric = acc, .bound = GATE_AT_LEAST, .threshold = 0.9, .severity = GATE_STOP, .after = 2},
+     6,
+     true},
+    {"RWRWRWRWRWRWRWRWRWRW",
+     {.metric = acc, .bound = GATE_AT_LEAST, .threshold = 0.9, .severity = GATE_STOP, .after = 10},
+     10,
+     true},
+    {"RWRWRWRWRWRWRWRWRWRW",
+     {.metric = acc,
+      .bound = GATE_AT_LEAST,
+      .threshold = 0.9,
+      .severity = GATE_STOP_EARLY,
+      .after = 2},
+     2,
+     true},
+    {"RWRWRWRWRWRWRWRWRWRW",
+     {.metric = acc, .bound = GATE_AT_LEAST, .threshold = 0.9, .severity = GATE_WARN, .after = 2},
+     2,
+     false},
+    {"RWRWRWRWRWRWRWRWRWRW",
+     {.metric = acc, .bound = GATE_AT_LEAST, .threshold = 0.5, .severity = GATE_STOP},
+     0,
+     false},
+    {"REWWWWWWWWWWWWWWWWWW",
+     {.metric = errors, .bound = GATE_AT_MOST, .threshold = 0, .severity = GATE_STOP, .after = 1},
+     2,
+     true},
+    {"RRRRRRRRRRRRRRRRRRRW",
+     {.metric = cap, .bound = GATE_BELOW, .threshold = 0.05, .severity = GATE_STOP},
+     20,
+     true},
+    /* every second problem is solved once: pass@2 = 0.5 */
+    {"RWWWRWWWRWWWRWWWRWWW",
+     {.metric = pass, .bound = GATE_ABOVE, .threshold = 0.5, .severity = GATE_STOP},
+     20,
+     true},
+    {"RWWWRWWWRWWWRWWWRWWW",
+     {.metric = pass, .bound = GATE_AT_LEAST, .threshold = 0.5, .severity = GATE_STOP},
+     0,
+     false},
+    /* (10 x 3 + 10 x 1) / (20 x 4) = 0.5 */
+    {"RWRWRWRWRWRWRWRWRWRW",
+     {.metric = fraction, .bound = GATE_ABOVE, .threshold = 0.5, .severity = GATE_STOP},
+     20,
+     true},
+    {"RWRWRWRWRWRWRWRWRWRW",
+     {.metric = fraction, .bound = GATE_AT_LEAST, .threshold = 0.5, .severity = GATE_STOP},
+     0,
+     false}};
+
 static void a_watch_speaks_when_it_is_time(void **state)
 {
     (void)state;
-    static char acc[] = "acc", errors[] = "errors", cap[] = "accidents/hit_cap", pass[] = "pass@2",
-                fraction[] = "fraction", votes[] = "maj@2";
-    static const struct {
-        const char *letters;
-        struct gate g;
-        int when;
+    for (size_t i = 0; i < sizeof watch_cases / sizeof *watch_cases; i++) {
         bool stop;
-    } cases[] = {
-        /* half are right; 0.9 is out of reach after three that are not, and said when all is done
-         */
-        {"RWRWRWRWRWRWRWRWRWRW",
-         {.metric = acc, .bound = GATE_AT_LEAST, .threshold = 0.9, .severity = GATE_STOP},
-         20,
-         true},
-        {"RWRWRWRWRWRWRWRWRWRW",
-         {.metric = acc,
-          .bound = GATE_AT_LEAST,
-          .threshold = 0.9,
-          .severity = GATE_STOP,
-          .after = 2},
-         6,
-         true},
-        {"RWRWRWRWRWRWRWRWRWRW",
-         {.metric = acc,
-          .bound = GATE_AT_LEAST,
-          .threshold = 0.9,
-          .severity = GATE_STOP,
-          .after = 10},
-         10,
-         true},
-        {"RWRWRWRWRWRWRWRWRWRW",
-         {.metric = acc,
-          .bound = GATE_AT_LEAST,
-          .threshold = 0.9,
-          .severity = GATE_STOP_EARLY,
-          .after = 2},
-         2,
-         true},
-        {"RWRWRWRWRWRWRWRWRWRW",
-         {.metric = acc,
-          .bound = GATE_AT_LEAST,
-          .threshold = 0.9,
-          .severity = GATE_WARN,
-          .after = 2},
-         2,
-         false},
-        {"RWRWRWRWRWRWRWRWRWRW",
-         {.metric = acc, .bound = GATE_AT_LEAST, .threshold = 0.5, .severity = GATE_STOP},
-         0,
-         false},
-        {"REWWWWWWWWWWWWWWWWWW",
-         {.metric = errors,
-          .bound = GATE_AT_MOST,
-          .threshold = 0,
-          .severity = GATE_STOP,
-          .after = 1},
-         2,
-         true},
-        {"RRRRRRRRRRRRRRRRRRRW",
-         {.metric = cap, .bound = GATE_BELOW, .threshold = 0.05, .severity = GATE_STOP},
-         20,
-         true},
-        /* every second problem is solved once: pass@2 = 0.5 */
-        {"RWWWRWWWRWWWRWWWRWWW",
-         {.metric = pass, .bound = GATE_ABOVE, .threshold = 0.5, .severity = GATE_STOP},
-         20,
-         true},
-        {"RWWWRWWWRWWWRWWWRWWW",
-         {.metric = pass, .bound = GATE_AT_LEAST, .threshold = 0.5, .severity = GATE_STOP},
-         0,
-         false},
-        /* (10 x 3 + 10 x 1) / (20 x 4) = 0.5 */
-        {"RWRWRWRWRWRWRWRWRWRW",
-         {.metric = fraction, .bound = GATE_ABOVE, .threshold = 0.5, .severity = GATE_STOP},
-         20,
-         true},
-        {"RWRWRWRWRWRWRWRWRWRW",
-         {.metric = fraction, .bound = GATE_AT_LEAST, .threshold = 0.5, .severity = GATE_STOP},
-         0,
-         false}};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        bool stop;
-        int when = spoke_after(cases[i].letters, cases[i].g, &stop);
-        if (when != cases[i].when || stop != cases[i].stop)
+        int when = spoke_after(watch_cases[i].letters, watch_cases[i].g, &stop);
+        if (when != watch_cases[i].when || stop != watch_cases[i].stop)
             print_error("case %zu: after %d, stop %d\n", i, when, stop);
-        assert_int_equal(when, cases[i].when);
-        assert_int_equal(stop, cases[i].stop);
+        assert_int_equal(when, watch_cases[i].when);
+        assert_int_equal(stop, watch_cases[i].stop);
     }
-    struct manifest *m = make_run(cases[0].letters);
+    struct manifest *m = make_run(watch_cases[0].letters);
     char empty[] = "";
     struct gate later = {.task = empty,
                          .model = empty,
