@@ -1,15 +1,20 @@
-/* fuzz_store.c - any bytes are a stored record, a manifest head or a group's table of units, or an
- * error; a head that is understood can be written again and reads back the same. */
+/* fuzz_store.c - any bytes are a stored record, a manifest head, a group's table of units or a list
+ * of gates, or an error; what is understood can be written again, gates read back the same. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "coordinator/store/gate_record.h"
 #include "coordinator/store/manifest.h"
 #include "coordinator/store/record.h"
 #include "proto/mem.h"
 #include "tests/fuzz/fuzz.h"
 
 /* The first byte says what the rest is. */
-enum { AS_HEAD = 'h', AS_GROUP = 'g', AS_RECORD = 'r' };
+enum { AS_HEAD = 'h', AS_GROUP = 'g', AS_RECORD = 'r', AS_GATES = 'b' };
+
+static const char gates[] =
+    "b[{\"task\":\"t\",\"metric\":\"pass@2\",\"model\":\"m\",\"cell\":\"c\",\"bound\":\"at_least\","
+    "\"severity\":\"stop_early\",\"threshold\":0.5,\"after\":3}]";
 
 static const char head[] =
     "h{\"recipe\":\"r\",\"run_dir\":\"/run\",\"seed\":\"18446744073709551615\",\"models\":[{}],"
@@ -41,6 +46,8 @@ size_t fuzz_seed(unsigned i, uint8_t *out, size_t cap)
         px_buf_char(&b, AS_RECORD);
         px_buf_put(&b, rec, sizeof rec);
     }
+    if (i == 3)
+        px_buf_put(&b, gates, sizeof gates - 1);
     size_t n = b.len;
     if (n)
         memcpy(out, b.data, n);
@@ -82,6 +89,23 @@ static void try_group(const uint8_t *p, size_t n)
     free(g.units);
 }
 
+static void try_gates(const uint8_t *p, size_t n)
+{
+    uint32_t count, again;
+    struct px_buf json;
+    struct gate *list = gates_parse(p, n, &count);
+    px_buf_init(&json, 64u << 20);
+    gates_json(list, count, &json);
+    struct gate *same = gates_parse(json.data, json.len, &again);
+    px_assert(count == again);
+    for (uint32_t i = 0; i < count; i++)
+        px_assert(list[i].after == same[i].after && strcmp(list[i].metric, same[i].metric) == 0 &&
+                  list[i].bound == same[i].bound);
+    gates_free_list(list, count);
+    gates_free_list(same, again);
+    px_buf_clear(&json);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const void *payload;
@@ -92,6 +116,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         try_head(data + 1, size - 1);
     else if (data[0] == AS_GROUP)
         try_group(data + 1, size - 1);
+    else if (data[0] == AS_GATES)
+        try_gates(data + 1, size - 1);
     else if (record_open(data + 1, size - 1, &payload, &n))
         px_assert(n == size - 1 - RECORD_HEADER);
     return 0;
