@@ -300,14 +300,38 @@ static int split_pages(struct rows *r, const struct regex *page, struct px_err *
     return add_page(r, page_at, r->n_text, page_line, err);
 }
 
-static int split_text(struct rows *r, const struct regex *page, struct px_err *err)
+/* Every so many lines are a page, whatever they hold; the last one is whole. */
+static int split_lines(struct rows *r, uint32_t per_page, struct px_err *err)
+{
+    size_t at = 0, page_at = 0;
+    uint32_t line = 1;
+    if (!px_utf8_valid(r->text, r->n_text))
+        return px_fail(err, PX_EINPUT, "%s: the file is not UTF-8", r->path);
+    for (; at < r->n_text; line++) {
+        const char *end = memchr(r->text + at, '\n', r->n_text - at);
+        size_t stop = end ? (size_t)(end - r->text) : r->n_text;
+        at = stop + 1;
+        if (line % per_page != 0)
+            continue;
+        if (add_row(r, page_at, stop - page_at, line - per_page + 1, err) != 0)
+            return -1;
+        page_at = at;
+    }
+    if ((line - 1) % per_page != 0)
+        return px_fail(err, PX_EINPUT, "%s:%u: the file ends after %u lines of a page of %u",
+                       r->path, line - 1, (line - 1) % per_page, per_page);
+    return 0;
+}
+
+static int split_text(struct rows *r, const struct rows_spec *spec, struct px_err *err)
 {
     r->is_text = true;
     r->n_columns = 1;
     r->arena = arena_new();
     r->columns = arena_alloc(r->arena, sizeof *r->columns);
     r->columns[0] = value_text("page", 4);
-    return split_pages(r, page, err);
+    return spec->page_lines ? split_lines(r, spec->page_lines, err)
+                            : split_pages(r, spec->page, err);
 }
 
 /* ---- files ---- */
@@ -382,7 +406,7 @@ static int split(struct rows *r, const struct rows_spec *spec, const char *name,
     if (has_ending(name, ".json") && !is_json_lines(r, spec))
         return split_json(r, spec->records ? spec->records : "", err);
     if (has_ending(name, ".txt") || has_ending(name, ".raw"))
-        return split_text(r, spec->page, err);
+        return split_text(r, spec, err);
     return split_json_lines(r, err);
 }
 

@@ -71,10 +71,12 @@ static void check_formats(const struct task_map *m, const struct rows_spec *s, b
     static const struct {
         const char *key, *what;
         const char *const endings[3];
-    } only[] = {{"columns", "cannot act: it acts on .csv files", {".csv", NULL}},
-                {"records", "cannot act: it acts on .json files", {".json", NULL}},
-                {"page", "cannot act: it acts on .txt and .raw files", {".txt", ".raw", NULL}}};
-    for (size_t i = 0; i < 3; i++) {
+    } only[] = {
+        {"columns", "cannot act: it acts on .csv files", {".csv", NULL}},
+        {"records", "cannot act: it acts on .json files", {".json", NULL}},
+        {"page", "cannot act: it acts on .txt and .raw files", {".txt", ".raw", NULL}},
+        {"page_lines", "cannot act: it acts on .txt and .raw files", {".txt", ".raw", NULL}}};
+    for (size_t i = 0; i < sizeof only / sizeof only[0]; i++) {
         if (yaml_get(m->node, only[i].key) && !family && !all_end_with(s, only[i].endings))
             task_map_finding(m, only[i].key, only[i].what);
     }
@@ -84,6 +86,9 @@ static void read_page(const struct task_map *m, struct rows_spec *out)
 {
     PX_FREE char *pattern = task_map_text(m, "page", false);
     struct px_err err;
+    out->page_lines = (uint32_t)task_map_int(m, "page_lines", 1, 1000000, 0);
+    if (pattern && out->page_lines)
+        task_map_finding(m, "page_lines", "contradiction: `page` is given too");
     if (!pattern || (out->page = regex_compile(pattern, strlen(pattern), &err)) != NULL)
         return;
     PX_FREE char *what = px_xasprintf("%s", err.text);

@@ -17,8 +17,9 @@ const char *const task_keys_top[] = {
     "fewshot",   "stop",         "max_tokens", "scorer",  "headline", "lower_is_better",
     "aggregate", "subset",       "groups",     "chance",  "oracle",   "reference",
     "compat",    "strategies",   "turns",      "judge",   NULL};
-const char *const task_keys_data[] = {"file",    "sha256",  "files", "each",  "rows", "get",
-                                      "columns", "records", "page",  "where", "join", NULL};
+const char *const task_keys_data[] = {"file",  "sha256",  "files",   "each", "rows",
+                                      "get",   "columns", "records", "page", "page_lines",
+                                      "where", "join",    NULL};
 const char *const task_keys_each[] = {"name", "values", "file", "sha256", NULL};
 const char *const task_keys_join[] = {"file",    "sha256",  "files", "rows",     "get",
                                       "columns", "records", "on",    "optional", NULL};

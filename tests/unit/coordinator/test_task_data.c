@@ -184,6 +184,27 @@ static void a_text_is_pages_or_one_row(void **state)
         "data.page: cannot act: it acts on .txt and .raw files");
 }
 
+static void so_many_lines_make_a_page(void **state)
+{
+    (void)state;
+#define LINES "task: t\ndata: {file: ./l.txt, get: here, page_lines: 2}\n"
+#define REST "prompt: \"{{ page.split('\\n')[1] }}\"\nheadline: n\nscorer: {kind: none}\n"
+    put("l.txt", "a\n\nb\nsecond\n");
+    struct task *t = good(LINES REST);
+    assert_int_equal(task_n_problems(t), 2);
+    assert_prompt(t, 0, -1, "");
+    assert_prompt(t, 1, -1, "second");
+    task_free(&t);
+    put("l.txt", "a\nb\nc");
+    BAD(LINES REST, "l.txt:3: the file ends after 1 lines of a page of 2");
+    BAD("task: t\ndata: {file: ./d.jsonl, get: here, page_lines: 2}\nprompt: x\nheadline: n\n"
+        "scorer: {kind: none}\n",
+        "data.page_lines: cannot act: it acts on .txt and .raw files");
+    BAD("task: t\ndata: {file: ./l.txt, get: here, page_lines: 2, page: x}\nprompt: x\n"
+        "headline: n\nscorer: {kind: none}\n",
+        "data.page_lines: contradiction");
+}
+
 static void metrics_of_sums_are_told(void **state)
 {
     (void)state;
@@ -304,6 +325,7 @@ int main(void)
         cmocka_unit_test(shots_come_from_the_own_value),
         cmocka_unit_test(lm_eval_draws_begin_anew_with_each_file),
         cmocka_unit_test(a_text_is_pages_or_one_row),
+        cmocka_unit_test(so_many_lines_make_a_page),
         cmocka_unit_test(metrics_of_sums_are_told),
         cmocka_unit_test(a_strategy_is_merged_and_is_part_of_the_identity),
         cmocka_unit_test(rules_of_another_harness_are_merged),
