@@ -50,6 +50,8 @@ void task_map_finding(const struct task_map *m, const char *key, const char *wha
     findings_add(m->f, at ? at : m->node, path, "%s", what);
 }
 
+enum { LISTED = 16 }; /* a longer list would bury the message */
+
 void task_map_check(const struct task_map *m, const char *const *names)
 {
     char path[CHECK_PATH];
@@ -65,11 +67,14 @@ void task_map_check(const struct task_map *m, const char *const *names)
             continue;
         struct px_buf rest;
         px_buf_init(&rest, 4096);
-        for (k = 0; k < n; k++)
-            px_buf_printf(&rest, "%s%s", k ? ", " : "", names[k]);
+        px_buf_put(&rest, "", 0);
+        for (k = 0; n <= LISTED && k < n; k++)
+            px_buf_printf(&rest, "%s%s", k ? ", " : "; allowed: ", names[k]);
         check_suggest(key, names, n, &rest);
+        if (n > LISTED)
+            px_buf_str(&rest, "; docs/tasks.md lists the keys");
         place(m, key, path);
-        findings_add(m->f, m->node->keys[i], path, "unknown key; allowed: %s", (char *)rest.data);
+        findings_add(m->f, m->node->keys[i], path, "unknown key%s", (char *)rest.data);
         px_buf_clear(&rest);
     }
 }
