@@ -8,14 +8,15 @@
 #include "proto/mem.h"
 #include "tests/fuzz/fuzz.h"
 
-static const char *const names[] = {"x.jsonl", "x.csv", "x.json", "x.jsonl.gz"};
+static const char *const names[] = {"x.jsonl", "x.csv", "x.json", "x.jsonl.gz",
+                                    "x.txt",   "x.csv", "x.json", "x.raw"};
 
 static const char *const texts[] = {
     "0{\"a\": [1, -2.5e3, \"\\u00e9\\ud83d\\ude00\\n\"], \"b\": {\"c\": null}}\n\n{\"a\": "
     "true}\r\n",
     "1q,\"a b\",c\r\n1,\"two, \"\"2\"\"\r\nlines\",\r\n\r\n\"\",x,\"\"\"\"\n",
     "2{\"n\": 2, \"rows\": [ {\"a\": \"1\"},\n {\"a\": 12345678901234567890123} ], \"z\": {}}",
-    "2[{}, {\"a\": 1, \"a\": 2}]"};
+    "2[{}, {\"a\": 1, \"a\": 2}]", "7 \n = A = \ntext\n = = b = = \n\n = C = \n"};
 
 size_t fuzz_seed(unsigned i, uint8_t *out, size_t cap)
 {
@@ -49,8 +50,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (data[0] == '2' && size > 1 && data[1] == '{')
         spec.records = path;
     size_t n = size - 1;
+    if ((data[0] & 7) == 7)
+        px_assert((spec.page = regex_compile(" = [A-Z]", 8, &err)) != NULL);
     px_buf_init(&out, 64u << 20);
-    struct rows *r = rows_parse(&spec, names[data[0] & 3], px_xmemdup(data + 1, n), n, &err);
+    struct rows *r = rows_parse(&spec, names[data[0] & 7], px_xmemdup(data + 1, n), n, &err);
     struct arena *a = arena_new();
     for (uint32_t i = 0; r && i < rows_count(r) && i < 200; i++) {
         arena_reset(a);
@@ -60,5 +63,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     arena_free(&a);
     px_buf_clear(&out);
     rows_free(&r);
+    regex_free(&spec.page);
     return 0;
 }
