@@ -194,11 +194,12 @@ static int open_dbs(struct store *s, struct px_err *err)
 static int refuse_version(const struct store *s, unsigned long format, struct px_err *err)
 {
     return px_fail(err, PX_EVERSION,
-                   "store %s was written by a newer Proctor, format %lu; this one reads up to %d",
-                   s->dir, format, STORE_FORMAT);
+                   "store %s was written by %s Proctor, format %lu; this one reads format %d: use "
+                   "another run directory",
+                   s->dir, format > STORE_FORMAT ? "a newer" : "an older", format, STORE_FORMAT);
 }
 
-/* The format is a record of its own. A damaged one says nothing; a newer one refuses. */
+/* The format is a record of its own. A damaged one says nothing; another one refuses. */
 static int check_format(struct store *s, bool *known, struct px_err *err)
 {
     static char key[] = "format";
@@ -217,8 +218,9 @@ static int check_format(struct store *s, bool *known, struct px_err *err)
     store_read_end(s, txn);
     if (rc && rc != MDB_NOTFOUND)
         return store_lmdb_fail(s, err, rc, "cannot read");
-    if (version > STORE_FORMAT || format > STORE_FORMAT)
-        return refuse_version(s, version > format ? version : format, err);
+    unsigned long other = version && version != STORE_FORMAT ? version : format;
+    if (other && other != STORE_FORMAT)
+        return refuse_version(s, other, err);
     return 0;
 }
 

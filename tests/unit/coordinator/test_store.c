@@ -504,21 +504,31 @@ static void network_file_systems_are_refused_by_name(void **state)
     store_close(&s);
 }
 
-static void a_newer_store_is_refused(void **state)
+static void a_store_of_another_format_is_refused(void **state)
 {
     (void)state;
-    struct store *s = open_store(STORE_WRITE);
-    struct store_batch *b = store_batch_new();
-    uint8_t format[4] = {7, 0, 0, 0};
-    store_batch_put(b, STORE_META, "format", 6, format, 4);
-    commit(s, b);
-    store_close(&s);
-    for (int i = 0; i < 2; i++) {
-        struct store_options opt = {.mode = i ? STORE_READ : STORE_WRITE};
+    static const struct {
+        uint8_t format[4];
+        const char *says;
+    } cases[] = {{{7, 0, 0, 0}, "written by a newer Proctor, format 7"},
+                 {{1, 0, 0, 0}, "written by an older Proctor, format 1"}};
+    for (int i = 0; i < 4; i++) {
+        struct store_options opt = {.mode = i % 2 ? STORE_READ : STORE_WRITE};
         struct px_err err = {0};
+        if (i % 2 == 0) {
+            struct store *s = open_store(STORE_WRITE);
+            struct store_batch *b = store_batch_new();
+            store_batch_put(b, STORE_META, "format", 6, cases[i / 2].format, 4);
+            commit(s, b);
+            store_close(&s);
+        }
         assert_null(store_open(dir, &opt, &err));
         assert_int_equal(err.code, PX_EVERSION);
-        assert_non_null(strstr(err.text, "written by a newer Proctor, format 7"));
+        assert_non_null(strstr(err.text, cases[i / 2].says));
+        if (i == 1) { /* begin anew */
+            scratch_remove(dir);
+            scratch_make(dir);
+        }
     }
 }
 
@@ -560,7 +570,7 @@ int main(void)
         IN_DIR(one_process_opens_a_store_once),
         IN_DIR(nothing_there_to_read_is_missing),
         IN_DIR(network_file_systems_are_refused_by_name),
-        IN_DIR(a_newer_store_is_refused),
+        IN_DIR(a_store_of_another_format_is_refused),
         IN_DIR(batch_sizes_of_zero_are_harmless),
     };
     return cmocka_run_group_tests_name("store", tests, NULL, NULL);
