@@ -26,25 +26,38 @@ static char *text_or(const struct yaml_node *n, const char *def)
     return px_xstrdup(n ? n->text : def);
 }
 
+/* Where the metric begins: behind the last slash, which a task's own name may have too
+ * ("mt_bench/single/score"), or at a measure that has a slash itself. NULL: there is no task. */
+static const char *find_metric(const char *text)
+{
+    static const char *const measures[] = {"/accidents/", "/outcomes/"};
+    for (size_t i = 0; i < sizeof measures / sizeof *measures; i++) {
+        const char *at = strstr(text, measures[i]);
+        if (at && at > text)
+            return at + 1;
+        if (strncmp(text, measures[i] + 1, strlen(measures[i]) - 1) == 0)
+            return text;
+    }
+    const char *slash = strrchr(text, '/');
+    if (strcmp(text, "errors") == 0)
+        return text;
+    return slash && slash > text && slash[1] ? slash + 1 : NULL;
+}
+
 /* "task/metric", or one of the measures that need no task. */
 static void split_metric(struct recipe_gate *g, const struct yaml_node *n, const char *path,
                          struct findings *f)
 {
-    static const char *const alone[] = {"accidents/", "outcomes/"};
-    const char *text = n ? n->text : "errors", *slash = strchr(text, '/');
-    bool whole = strcmp(text, "errors") == 0;
-    for (size_t i = 0; i < sizeof alone / sizeof *alone; i++)
-        whole = whole || strncmp(text, alone[i], strlen(alone[i])) == 0;
-    if (!whole && (!slash || slash == text || !slash[1])) {
-        findings_add(
-            f, n, path,
-            "'%.60s' names no task and metric; allowed: TASK/METRIC, [TASK/]accidents/NAME, "
-            "[TASK/]outcomes/NAME, [TASK/]errors",
-            text);
-        whole = true;
+    const char *text = n ? n->text : "errors", *metric = find_metric(text);
+    if (!metric) {
+        findings_add(f, n, path,
+                     "'%.60s' names no task and metric; allowed: TASK/METRIC, "
+                     "[TASK/]accidents/NAME, [TASK/]outcomes/NAME, [TASK/]errors",
+                     text);
+        metric = text;
     }
-    g->task = whole ? px_xstrdup("") : px_xstrndup(text, (size_t)(slash - text));
-    g->metric = px_xstrdup(whole ? text : slash + 1);
+    g->task = px_xstrndup(text, metric > text ? (size_t)(metric - text) - 1 : 0);
+    g->metric = px_xstrdup(metric);
 }
 
 static void read_bound(struct recipe_gate *g, const struct yaml_node *map, const char *path,

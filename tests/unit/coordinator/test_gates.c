@@ -43,6 +43,8 @@ static void gates_that_cannot_act_are_refused_where_they_stand(void **state)
         {EVAL "gates:\n  - {metric: sums/outcomes/truncated, below: 1, model: m}\n", NULL},
         {WARM "gates:\n  - {metric: sums/pass@3, above: 0.1, cell: warm/default}\n", NULL},
         {WARM "gates:\n  - {metric: sums/maj@4, above: 0.1}\n", NULL},
+        {EVAL "gates:\n  - {metric: a/sums/exact_match, above: 0}\n", "no task 'a/sums'"},
+        {EVAL "gates:\n  - {metric: sums/, above: 0}\n", "names no task and metric"},
         {EVAL "gates:\n  - {metric: exact_match, at_least: 0.5}\n", ":8:14: gates.0.metric: "},
         {EVAL "gates:\n  - {metric: sums/exact_match}\n", ":8:5: gates.0: a gate needs a bound"},
         {EVAL "gates:\n  - {metric: errors, above: 1, below: 2}\n", "several bounds"},
