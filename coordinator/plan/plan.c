@@ -423,6 +423,22 @@ static void check_group(struct builder *b, const struct recipe_stage *s, const s
                 name);
 }
 
+/* The first `limit` problems (0: all); of each subset, where a task has subsets: a part of a family
+ * says nothing of the others. */
+static void choose_problems(const struct task *t, uint32_t limit, struct plan_group *g)
+{
+    uint32_t n = task_n_problems(t), n_subsets = task_n_subsets(t);
+    g->n_problems = limit && limit < n && !n_subsets ? limit : n;
+    if (!limit || !n_subsets)
+        return;
+    PX_FREE uint32_t *taken = px_xcalloc(n_subsets, sizeof *taken);
+    g->problems = px_xcalloc((size_t)n + 1, sizeof *g->problems);
+    g->n_problems = 0;
+    for (uint32_t i = 0; i < n; i++)
+        if (taken[task_subset(t, i)]++ < limit)
+            g->problems[g->n_problems++] = i;
+}
+
 static void add_group(struct builder *b, uint32_t cell, uint32_t task)
 {
     struct plan *p = b->plan;
@@ -441,9 +457,7 @@ static void add_group(struct builder *b, uint32_t cell, uint32_t task)
                            .opponent = NO_GROUP,
                            .first = p->n_units};
     uint32_t limit = c->settings->limit;
-    g.n_problems = task_n_problems(t);
-    if (limit && limit < g.n_problems)
-        g.n_problems = limit;
+    choose_problems(t, limit, &g);
     g.samples = c->settings->samples ? c->settings->samples : 1;
     g.n_units = (uint64_t)g.n_problems * g.samples * g.turns;
     if (!choose_chat(b, s, m, t, c->settings, &g))
@@ -491,6 +505,7 @@ static void add_judge_group(struct builder *b, uint32_t judged, uint32_t opponen
                            .after_import = like->after_import,
                            .import = like->import,
                            .n_problems = p->groups[judged].n_problems,
+                           .problems = p->groups[judged].problems,
                            .samples = p->groups[judged].samples,
                            .turns = p->groups[judged].turns,
                            .orders = mode == JUDGE_PAIRWISE ? 2 : 1,
@@ -656,6 +671,8 @@ void plan_free(struct plan **pp)
         free(c->settings_json);
     }
     for (uint32_t i = 0; i < p->n_groups; i++) {
+        if (p->groups[i].judge == JUDGE_NONE)
+            free(p->groups[i].problems);
         job_clear(&p->groups[i].generate);
         job_clear(&p->groups[i].score);
     }

@@ -44,6 +44,8 @@ struct plan_group {
     bool after_import;   /* that model is made by an import stage */
     uint32_t import;     /* index in the plan's imports */
     uint32_t n_problems; /* after `limit` */
+    uint32_t *problems;  /* which of the task's, ascending; NULL: the first ones. Borrowed by the
+                          * groups of its judges. */
     uint32_t samples;
     uint32_t turns;  /* of a conversation; 1 elsewhere */
     uint32_t orders; /* 2 when each pair of answers is judged in both orders; 1 elsewhere */
@@ -83,7 +85,8 @@ struct plan {
 
 struct plan_unit {
     uint32_t group;
-    uint32_t problem;
+    uint32_t problem; /* index in the task */
+    uint32_t ordinal; /* among the group's problems */
     uint32_t sample;
     uint32_t turn;
     uint32_t order; /* 1: the opponent's answer stands first */

@@ -30,14 +30,15 @@ struct plan_unit plan_unit_at(const struct plan *p, uint64_t index)
     u.turn = (uint32_t)(at % g->turns);
     at /= g->turns;
     u.sample = (uint32_t)(at % g->samples);
-    u.problem = (uint32_t)(at / g->samples);
+    u.ordinal = (uint32_t)(at / g->samples);
+    u.problem = g->problems ? g->problems[u.ordinal] : u.ordinal;
     return u;
 }
 
 uint64_t plan_index(const struct plan *p, const struct plan_unit *u)
 {
     const struct plan_group *g = &p->groups[u->group];
-    uint64_t at = (uint64_t)u->problem * g->samples + u->sample;
+    uint64_t at = (uint64_t)u->ordinal * g->samples + u->sample;
     return g->first + (at * g->turns + u->turn) * g->orders + u->order;
 }
 
@@ -45,7 +46,10 @@ static uint32_t add_needs(const struct plan *p, uint32_t group, const struct pla
                           uint32_t turns, uint64_t *out)
 {
     for (uint32_t t = 0; t < turns; t++) {
-        struct plan_unit u = {group, at->problem, at->sample, t, 0};
+        struct plan_unit u = *at;
+        u.group = group;
+        u.turn = t;
+        u.order = 0;
         out[t] = plan_index(p, &u);
     }
     return turns;

@@ -169,7 +169,9 @@ const struct key recipe_keys[] = {
      .def = "all",
      .knob = KNOB_LIMIT,
      .acts = "every task",
-     .doc = "Only the first so many problems of each task."},
+     .doc =
+         "Only the first so many problems of each task; of each subset (a subject of mmlu), where "
+         "a task has subsets."},
     {.path = KEY_EVAL ".sampler",
      .type = KEY_MAP,
      .acts = "generation",
