@@ -100,7 +100,7 @@ static void suspicious_score(const struct group_stats *g, uint32_t i, struct ala
 
 static void too_regular(const struct group_stats *g, uint32_t i, struct alarms *a)
 {
-    bool text = strcmp(g->task->request, "choice") != 0;
+    bool text = strcmp(g->task->request, "generate") == 0;
     if (text && g->one_length && g->n_completions >= REGULAR)
         raise_alarm(a, ALARM_WARNING, "one_length", i,
                     "all %llu completions have %u %s: a hidden cap, or a stop at once?",
