@@ -157,7 +157,8 @@ int lead_run(const struct lead_options *o, const struct setup *s, struct store *
             fprintf(stderr, "proctor %s: %s\n", command_name, conductor_stage_failure(c));
             rc = 1;
         } else if (rc == 0 && conductor_gate_stop(c)) {
-            fprintf(stderr, "proctor %s: stopped by a gate, %s\n", command_name, conductor_gate_stop(c));
+            fprintf(stderr, "proctor %s: stopped by a gate, %s\n", command_name,
+                    conductor_gate_stop(c));
         }
     }
     conductor_free(&c);

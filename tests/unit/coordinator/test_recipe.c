@@ -181,9 +181,9 @@ static void unknown_keys_are_told_with_the_nearest_name(void **state)
     BAD(EVAL "sampler: {temprature: 0}}\n",
         "5:23: stages.0.eval.sampler.temprature: unknown key; allowed: temperature, top_k, top_p, "
         "min_p, max_tokens, stop; did you mean 'temperature'");
-    BAD("sede: 1\n" EVAL "limit: 1}\n",
-        "1:1: sede: unknown key; allowed: recipe, seed, models, stages, gates, resources; did you mean "
-        "'seed'");
+    BAD("sede: 1\n" EVAL "limit: 1}\n", "1:1: sede: unknown key; allowed: recipe, seed, models, "
+                                        "stages, gates, resources; did you mean "
+                                        "'seed'");
     BAD(EVAL "temperature: 1}\n", "5:13: stages.0.eval.temperature: unknown key; allowed: ");
     BAD("models:\n  base: {source: m.gguf, bakend: native}\nstages:\n"
         "  - eval: {models: [base], tasks: [t]}\n",
