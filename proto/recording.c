@@ -11,7 +11,8 @@
 
 struct entry {
     struct recording_item item;
-    char *id; /* owned; item.id */
+    char *id;   /* owned; item.id */
+    char *part; /* owned; item.part */
 };
 
 struct row {
@@ -240,13 +241,14 @@ static bool is_whole(const struct recording *r, struct json_object *row, const c
 
 /* ---- rows ---- */
 
-static void add_entry(struct recording *r, struct json_object *id, uint64_t position,
-                      uint32_t within, bool scored)
+static void add_entry(struct recording *r, struct json_object *id, const char *part,
+                      uint64_t position, uint32_t within, bool scored)
 {
     PX_GROW(r->entries, r->n, r->cap);
     struct entry *e = &r->entries[r->n++];
     e->id = id ? px_xstrdup(json_object_get_string(id)) : NULL;
-    e->item = (struct recording_item){e->id, position, r->n_rows, within, scored};
+    e->part = *part ? px_xstrdup(part) : NULL;
+    e->item = (struct recording_item){e->id, e->part, position, r->n_rows, within, scored};
 }
 
 static bool is_other_filter(struct recording *r, struct json_object *row)
@@ -321,7 +323,7 @@ static int take_row(struct recording *r, struct json_object *row, uint32_t line,
         r->found_text_key = px_xstrdup(text_key);
     }
     for (uint32_t i = 0; i < n; i++)
-        add_entry(r, id, position, i, scores > 0);
+        add_entry(r, id, px_json_str_or(row, RECORDING_PART_KEY, ""), position, i, scores > 0);
     r->n_whole += is_whole(r, row, text_key);
     return 1;
 }
@@ -448,8 +450,10 @@ void recording_free(struct recording **rp)
     struct recording *r = *rp;
     if (!r)
         return;
-    for (uint32_t i = 0; i < r->n; i++)
+    for (uint32_t i = 0; i < r->n; i++) {
         free(r->entries[i].id);
+        free(r->entries[i].part);
+    }
     free(r->entries);
     free(r->by_id);
     free(r->rows);

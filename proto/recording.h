@@ -38,6 +38,7 @@ struct recording_options {
 /* One sample of one problem, in the order of the recording. */
 struct recording_item {
     const char *id;    /* of its problem; borrowed; NULL: known by its position alone */
+    const char *part;  /* lm-eval's task, where a directory has several; NULL elsewhere */
     uint64_t position; /* of its problem: lm-eval's doc_id, else the number of its row */
     uint32_t row;      /* from 0 */
     uint32_t within;   /* of several texts in one row */

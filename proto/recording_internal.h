@@ -8,6 +8,9 @@
 
 #define RECORDING_LIMIT ((size_t)4 << 30) /* bytes of text, decompressed */
 
+/* Member that tells rows of one lm-eval task from those of another in the same directory. */
+#define RECORDING_PART_KEY "lm-eval task"
+
 struct recording_text {
     char *text; /* JSON lines, owned */
     size_t len;

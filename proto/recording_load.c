@@ -384,15 +384,33 @@ static bool is_dir(const char *dir, const char *name)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+/* Every row is told which task it is of: "samples_<task>_<stamp>.jsonl". */
 static int put_samples(const char *dir, const char *name, struct px_buf *out, struct px_err *err)
 {
+    struct px_buf file;
     PX_FREE char *path = px_path_join(dir, name);
-    size_t before = out->len;
-    if (recording_read_file(path, out, err) != 0)
-        return -1;
-    if (out->len > before && out->data[out->len - 1] != '\n')
+    PX_FREE char *task = px_xstrdup(name + strlen("samples_"));
+    char *stamp = strrchr(task, '_');
+    if (stamp)
+        *stamp = '\0';
+    px_buf_init(&file, RECORDING_LIMIT);
+    int rc = recording_read_file(path, &file, err);
+    for (size_t at = 0; rc == 0 && at < file.len;) {
+        const char *line = (char *)file.data + at;
+        const char *end = memchr(line, '\n', file.len - at);
+        size_t n = end ? (size_t)(end - line) : file.len - at;
+        bool object = n > 2 && line[0] == '{';
+        if (object) {
+            px_buf_str(out, "{\"" RECORDING_PART_KEY "\":");
+            px_json_quote(out, task, strlen(task));
+            px_buf_char(out, ',');
+        }
+        px_buf_put(out, line + object, n - object);
         px_buf_char(out, '\n');
-    return 0;
+        at += n + 1;
+    }
+    px_buf_clear(&file);
+    return rc;
 }
 
 int recording_read_dir(const char *path, enum recording_format *format, struct recording_text *out,
@@ -409,10 +427,8 @@ int recording_read_dir(const char *path, enum recording_format *format, struct r
         if (is_dir(path, name)) {
             rc = put_programs(path, name, &b, err);
         } else if (strncmp(name, "samples_", 8) == 0 && ends_with(name, ".jsonl")) {
-            rc = ++samples == 1
-                     ? put_samples(path, name, &b, err)
-                     : px_fail(err, PX_EINPUT, "%s holds several samples_*.jsonl; name one of them",
-                               path);
+            samples++;
+            rc = put_samples(path, name, &b, err);
         }
     }
     if (n >= 0)

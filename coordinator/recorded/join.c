@@ -179,6 +179,47 @@ static char *spelling(const struct way *w, const char *id)
     }
 }
 
+static bool is_subset(const char *part, const char *name)
+{
+    size_t n = strlen(part), k = strlen(name);
+    if (n < k || (n > k && part[n - k - 1] != '_'))
+        return false;
+    for (size_t i = 0; i < k; i++)
+        if (part[n - k + i] != name[i] && !(part[n - k + i] == '_' && name[i] == ' '))
+            return false;
+    return true;
+}
+
+/* The position-th problem, of the subset that an lm-eval task stands for where there are several:
+ * the longest name that fits. */
+static uint32_t numbered(const struct task *t, const struct recording_item *item, bool parts)
+{
+    uint32_t subset = JOIN_UNKNOWN, longest = 0;
+    uint64_t left = item->position;
+    if (!parts)
+        return left < task_n_problems(t) ? (uint32_t)left : JOIN_UNKNOWN;
+    for (uint32_t s = 0; s < task_n_subsets(t); s++) {
+        const char *name = task_subset_name(t, s);
+        if (strlen(name) > longest && is_subset(item->part, name)) {
+            longest = (uint32_t)strlen(name);
+            subset = s;
+        }
+    }
+    for (uint32_t i = 0; subset != JOIN_UNKNOWN && i < task_n_problems(t); i++)
+        if (task_subset(t, i) == subset && left-- == 0)
+            return i;
+    return JOIN_UNKNOWN;
+}
+
+static bool has_parts(const struct recording *r)
+{
+    const char *first = recording_item(r, 0)->part;
+    for (uint32_t i = 1; first && i < recording_items(r); i++)
+        if (strcmp(recording_item(r, i)->part, first) != 0)
+            return true;
+    return false;
+}
+
 /* Fills problem[]; returns how many items found theirs. */
 static uint32_t try_way(const struct task *t, const struct recording *r, const struct way *w,
                         uint32_t *problem)
@@ -186,6 +227,7 @@ static uint32_t try_way(const struct task *t, const struct recording *r, const s
     struct names names = {0};
     uint32_t found = 0;
     uint32_t row = UINT32_MAX, last = JOIN_UNKNOWN;
+    bool parts = w->kind == WAY_DOC_ID && has_parts(r);
     fill_names(t, w, &names);
     for (uint32_t i = 0; i < recording_items(r); i++) {
         const struct recording_item *item = recording_item(r, i);
@@ -193,7 +235,7 @@ static uint32_t try_way(const struct task *t, const struct recording *r, const s
             row = item->row;
             last = JOIN_UNKNOWN;
             if (w->kind == WAY_DOC_ID) {
-                last = item->position < task_n_problems(t) ? (uint32_t)item->position : last;
+                last = numbered(t, item, parts);
             } else {
                 PX_FREE char *name = spelling(w, item->id);
                 last = name ? find_name(&names, name) : last;
@@ -226,10 +268,12 @@ static int match_ids(const struct task *t, const struct recording *r, struct joi
 {
     const char *key = recording_id_key(r);
     const char *fields[] = {key, "prompt", "question", "problem", "text", "input", "ctx"};
-    struct way ways[16] = {{WAY_ID, NULL}, {WAY_NUMBER, NULL}, {WAY_UNDERSCORE, NULL}};
-    uint32_t n = 3, best = 0, winner = 0;
-    if (strcmp(key, "doc_id") == 0)
+    struct way ways[16];
+    uint32_t n = 0, best = 0, winner = 0;
+    if (strcmp(key, "doc_id") == 0) /* a number, whatever the ids look like */
         ways[n++] = (struct way){WAY_DOC_ID, NULL};
+    for (int k = WAY_ID; k <= WAY_UNDERSCORE; k++)
+        ways[n++] = (struct way){(enum way_kind)k, NULL};
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         if (i == 0 || strcmp(fields[i], key) != 0)
             ways[n++] = (struct way){WAY_FIELD, fields[i]};

@@ -5,7 +5,8 @@
  *   id         the task's own problem ids
  *   number     the part of a problem's id behind its last '/' ("11" is "mbpp/11"), or with '_' for
  *              '/' ("HumanEval_11")
- *   doc_id     the problem's number in the task, from 0
+ *   doc_id     the problem's number in the task, from 0; where a directory of lm-eval has several
+ *              tasks, in the subset that the file's name ends with
  *   text       a field of the problem's row, or its prompt, is the id's text
  *   signature  the last "def name(...)" in the id's text is that of the problem's prompt
  *   position   rows without ids: as many as the task has problems, in its order
