@@ -118,8 +118,6 @@ static int lines_of_value(struct json_object *v, const char *name, enum recordin
     struct json_object *eval;
     if (json_object_is_type(v, json_type_array))
         return lines_of_array(v, name, format, out, err);
-    if (*format == RECORDING_BIGCODE)
-        return wrong_format(name, *format, "it is no list of lists of texts", err);
     if (json_object_object_get_ex(v, "eval", &eval) &&
         json_object_is_type(eval, json_type_object)) {
         *format = RECORDING_EVALPLUS;
@@ -280,13 +278,13 @@ int recording_lines(struct px_buf *raw, const char *name, enum recording_format 
         px_buf_clear(&made);
         return rc;
     }
+    if (*format == RECORDING_BIGCODE && text[at] != '[')
+        return wrong_format(name, *format, "it is no list of lists of texts", err);
     const char *end = memchr(text + at, '\n', raw->len - at);
     size_t n = end ? (size_t)(end - (text + at)) : raw->len - at;
     struct json_object *first = text[at] == '{' ? px_json_parse(text + at, n, NULL) : NULL;
     bool whole = text[at] == '[' || (text[at] == '{' && !first && end) ||
                  recording_member(first, "eval") || recording_member(first, "configs");
-    if (*format == RECORDING_BIGCODE)
-        whole = true;
     int rc = 0;
     struct px_err why;
     if (whole) {

@@ -129,6 +129,64 @@ static void print_coverage(const struct score_output *o, const struct part *p, s
                   p->sum, p->n ? p->sum / (double)p->n : 0);
 }
 
+/* ---- every metric ---- */
+
+struct total {
+    const char *name;
+    uint64_t n;
+    double sum;
+};
+enum { MAX_TOTALS = 32 };
+
+/* Sums of each metric over the completions that are judged; returns how many metrics. */
+static uint32_t add_up(const struct graded *g, struct total *totals)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < g->n; i++)
+        for (uint32_t k = 0; k < g->list[i].n_metrics; k++) {
+            const struct metric_value *m = &g->list[i].metrics[k];
+            uint32_t t = 0;
+            while (t < n && strcmp(totals[t].name, m->name) != 0)
+                t++;
+            if (t == n && n == MAX_TOTALS)
+                continue;
+            if (t == n)
+                totals[n++] = (struct total){.name = m->name};
+            totals[t].n++;
+            totals[t].sum += m->value;
+        }
+    return n;
+}
+
+static void print_metrics(const struct graded *g, struct px_buf *out)
+{
+    struct total totals[MAX_TOTALS];
+    uint32_t n = add_up(g, totals);
+    if (n < 2)
+        return;
+    px_buf_str(out, "all metrics:");
+    for (uint32_t i = 0; i < n; i++)
+        px_buf_printf(out, "%s %s %.4f (%.10g of %llu)", i ? "," : "", totals[i].name,
+                      totals[i].sum / (double)totals[i].n, totals[i].sum,
+                      (unsigned long long)totals[i].n);
+    px_buf_char(out, '\n');
+}
+
+static void emit_metrics(struct emit *e, const struct graded *g)
+{
+    struct total totals[MAX_TOTALS];
+    uint32_t n = add_up(g, totals);
+    emit_begin(e, "metrics", '{');
+    for (uint32_t i = 0; i < n; i++) {
+        emit_begin(e, totals[i].name, '{');
+        emit_f64(e, "value", totals[i].sum / (double)totals[i].n);
+        emit_f64(e, "sum", totals[i].sum);
+        emit_u64(e, "n", totals[i].n);
+        emit_end(e, '}');
+    }
+    emit_end(e, '}');
+}
+
 /* ---- JSON ---- */
 
 static void emit_recording(struct emit *e, const struct score_output *o)
@@ -197,6 +255,7 @@ static void print_json(const struct score_output *o, const struct graded *g,
     emit_f64(&e, "value", g->n ? sum / g->n : 0);
     emit_u64(&e, "recorded", p->n);
     emit_f64(&e, "recorded_value", p->n ? p->sum / (double)p->n : 0);
+    emit_metrics(&e, g);
     emit_recording(&e, o);
     emit_agreement(&e, o, a);
     emit_text(&e, "rows", rows);
@@ -226,6 +285,7 @@ int score_conclude(const struct score_output *o, struct store *store, struct px_
     PX_FREE char *rows = o->answers ? NULL : rows_path(o);
     struct part p = recorded_part(o, &g);
     read_flags(o, &g, &a);
+    print_metrics(&g, &text);
     print_coverage(o, &p, &text);
     print_agreement(o, &g, &a, &text);
     if (rows)

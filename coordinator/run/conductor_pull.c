@@ -162,14 +162,10 @@ static bool import_ready(const struct conductor *c, uint64_t unit)
     return !g->after_import || c->imports[g->import] == IMPORT_DONE;
 }
 
-int conductor_pull(void *ctx, struct hall_unit *out, int max, struct px_err *err)
+/* One pass over what waits; fills at most max. */
+static int pull_pass(struct conductor *c, struct hall_unit *out, int max, struct px_err *err)
 {
-    struct conductor *c = ctx;
     int n = 0;
-    if (c->stage_failure || c->gate_stop)
-        return 0;
-    while (n < max && pull_import(c, &out[n]))
-        n++;
     while (n < max && c->queue_len) {
         int k = pull_score(c, conductor_queue_pop(c), &out[n], err);
         if (k < 0)
@@ -195,6 +191,23 @@ int conductor_pull(void *ctx, struct hall_unit *out, int max, struct px_err *err
         }
         c->cursor++;
     }
+    return n;
+}
+
+int conductor_pull(void *ctx, struct hall_unit *out, int max, struct px_err *err)
+{
+    struct conductor *c = ctx;
+    int n = 0;
+    if (c->stage_failure || c->gate_stop)
+        return 0;
+    while (n < max && pull_import(c, &out[n]))
+        n++;
+    do { /* what the store answers makes further units ready */
+        int k = pull_pass(c, out + n, max - n, err);
+        if (k < 0)
+            return -1;
+        n += k;
+    } while (n < max && (c->queue_len || c->n_ready));
     /* Nothing more to lease may come of it: then what the store answered must not wait. */
     if (n == 0 && c->in_flight == 0 && conductor_flush(c, err) != 0)
         return -1;

@@ -27,7 +27,8 @@ value() { /usr/bin/python3 -c 'import json,sys; print(json.load(open("r/results.
 [ "$(value)" = 0.5 ] || fail "value $(value)"
 expect 0 "nothing to do" "$proctor" rescore r
 # The recording is not needed, and neither is a model.
-rm recorded.jsonl r/recorded.jsonl
+mv recorded.jsonl gone.jsonl
+rm r/recorded.jsonl
 # A wrong reference is put right: one flip there, one back.
 sed -i 's/"a": "4"/"a": "5"/; s/"a": "6"/"a": "7"/' rows.jsonl
 expect 0 "2 to judge" "$proctor" rescore r
@@ -39,6 +40,12 @@ expect 0 "nothing to do" "$proctor" rescore r
 # Back: the old verdicts are still in the store.
 sed -i 's/"a": "5"/"a": "4"/; s/"a": "7"/"a": "6"/' rows.jsonl
 expect 0 "2 verdicts of these rules in the store, 0 to judge" "$proctor" rescore r
+# An ordinary run over a store that has the completions judges them alone.
+sed -i 's/"a": "8"/"a": "9"/' rows.jsonl
+cp gone.jsonl recorded.jsonl
+expect 0 "4 to do" "$proctor" score ./sums.yaml recorded.jsonl --run r
+sed -i 's/"a": "9"/"a": "8"/' rows.jsonl
+expect 0 "" "$proctor" rescore r
 # Another rule from another directory, as JSON.
 mkdir tasks
 sed 's/kind: numeric, problem: {answer: "{{ a }}"}/kind: letter, problem: {gold: "{{ a }}", letters: "2468"}/' sums.yaml > tasks/sums.yaml
