@@ -103,7 +103,7 @@ static char *bos_text(const struct tokenizer *tk)
 }
 
 /* The text that the model reads before its first token. */
-static int prompt_text(const struct plan_group *g, const struct model_file *m,
+static int prompt_text(const struct plan_group *g, const struct model_file *m, const struct task *t,
                        const struct task_prompt *p, struct px_buf *out, struct px_err *err)
 {
     if (!g->chat) {
@@ -111,7 +111,10 @@ static int prompt_text(const struct plan_group *g, const struct model_file *m,
         return 0;
     }
     PX_FREE char *bos = bos_text(m->tokenizer);
-    struct chat_options opt = {.add_generation_prompt = true, .enable_thinking = true, .bos = bos};
+    struct chat_options opt = {.add_generation_prompt = true,
+                               .enable_thinking = true,
+                               .bos = bos,
+                               .drop_system = *task_compat(t)};
     if (chat_render(g->chat_template, p->messages, p->n_messages, &opt, out, err) != 0)
         return -1;
     if (p->prefix)
@@ -231,7 +234,7 @@ static int tokenise(const struct plan_group *g, const struct model_file *m, cons
     struct px_buf text;
     px_buf_init(&text, PROMPT_LIMIT);
     px_buf_put(&text, "", 0);
-    int rc = prompt_text(g, m, p, &text, err);
+    int rc = prompt_text(g, m, t, p, &text, err);
     if (r)
         r->text = p->text ? px_sha256(p->text, strlen(p->text)) : px_sha256(text.data, text.len);
     if (rc == 0 && g->generate.kind == UNIT_CHOICE)
@@ -369,7 +372,7 @@ bool plan_opens_thought(const struct plan *p, const struct plan_group *g)
     if (m->think_open && g->n_problems &&
         task_render_turn(p->tasks[g->task], 0, cell->settings->fewshot, g->chat, &none, &prompt,
                          NULL) == 0 &&
-        prompt_text(g, m, &prompt, &text, NULL) == 0) {
+        prompt_text(g, m, p->tasks[g->task], &prompt, &text, NULL) == 0) {
         size_t n = text.len, k = strlen(m->think_open);
         while (n > 0 && is_space((char)text.data[n - 1]))
             n--;

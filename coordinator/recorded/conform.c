@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "coordinator/recorded/py_json.h"
+#include "coordinator/report/python_bootstrap.h"
+#include "coordinator/report/stats.h"
 #include "proto/digest.h"
 #include "proto/file.h"
 #include "proto/json.h"
@@ -15,6 +17,12 @@
 
 #define TEXT_LIMIT ((size_t)256 << 20)
 enum { AROUND = 60 }; /* bytes shown on each side of a difference */
+
+/* Of one text per document: the documents have its loglikelihood, the task exp(-mean). */
+#define PERPLEXITY "perplexity"
+
+/* Draws of a bootstrapped error at most: lm-eval's 100,000 replicates of 10,000 documents. */
+#define MOST_DRAWS 1e9
 
 /* Numbers that went through another program's decimals and sums. */
 #define TOLERANCE 1e-6
@@ -118,7 +126,9 @@ static int our_prompt(const struct comparing *c, struct task_prompt *p, struct p
         px_buf_str(out, p->prompt ? p->prompt : "");
         return 0;
     }
-    struct chat_options opt = {.add_generation_prompt = true, .enable_thinking = true};
+    PX_FREE char *bos = peer_run_bos(c->in->peer);
+    struct chat_options opt = {
+        .add_generation_prompt = true, .enable_thinking = true, .bos = bos, .drop_system = true};
     if (chat_render(c->template, p->messages, p->n_messages, &opt, out, err) != 0)
         return -1;
     px_buf_str(out, p->prefix ? p->prefix : "");
@@ -235,6 +245,8 @@ static const double *our_metric(const struct grade *g, const char *name, const c
                  strcmp(filter, "extract_code") == 0;
     if (!v && plain)
         v = grade_metric(g, name);
+    if (!v && strcmp(name, PERPLEXITY) == 0)
+        v = grade_metric(g, "loglikelihood");
     if (!v && (strcmp(name, "pass_at_1") == 0 || strcmp(name, "pass@1") == 0))
         v = grade_metric(g, "pass@1");
     return v;
@@ -267,30 +279,51 @@ static void compare_metrics(struct comparing *c, struct json_object *row, const 
         m->n++;
         m->sum += *ours;
         m->sum_of_squares += *ours * *ours;
+        if (strcmp(name, PERPLEXITY) == 0) {
+            PX_GROW(m->values, m->n_values, m->cap_values);
+            m->values[m->n_values++] = *ours;
+        }
         compare_number(c, CONFORM_METRICS, field, *ours, theirs);
     }
 }
 
 /* ---- the task ---- */
 
-/* lm-eval: sample standard deviation over the root of n; "N/A" for one document. */
+/* lm-eval: sample standard deviation over the root of n, but for perplexities; NaN when it is not
+ * compared. */
+static double standard_error(struct comparing *c, const struct conform_metric *m)
+{
+    double n = (double)m->n, mean = m->sum / n;
+    if (!m->n_values) {
+        double var = (m->sum_of_squares - n * mean * mean) / (n - 1);
+        return sqrt((var > 0 ? var : 0) / n);
+    }
+    uint32_t iterations = peer_run_bootstrap_iters(c->in->peer);
+    if (n * iterations <= MOST_DRAWS)
+        return python_bootstrap_perplexity(m->values, m->n_values, iterations);
+    note_once(c, PERPLEXITY "_stderr is not compared: too many documents and replicates");
+    return NAN;
+}
+
 static void compare_aggregates(struct comparing *c)
 {
     const struct conform_input *in = c->in;
     c->doc = UINT64_MAX;
     for (uint32_t i = 0; i < c->out->n_metrics; i++) {
         const struct conform_metric *m = &c->out->metrics[i];
-        double n = (double)m->n, theirs, mean = m->sum / n;
+        double theirs, mean = m->sum / (double)m->n;
         PX_FREE char *field = px_xasprintf("%s,%s", m->name, m->filter);
         PX_FREE char *se_field = px_xasprintf("%s_stderr,%s", m->name, m->filter);
         c->differs = false;
         if (peer_run_metric(in->peer, in->peer_task, m->name, m->filter, false, &theirs))
-            compare_number(c, CONFORM_AGGREGATES, field, mean, theirs);
+            compare_number(c, CONFORM_AGGREGATES, field, m->n_values ? stats_exp(-mean) : mean,
+                           theirs);
         c->differs = false;
         if (m->n > 1 &&
             peer_run_metric(in->peer, in->peer_task, m->name, m->filter, true, &theirs)) {
-            double var = (m->sum_of_squares - n * mean * mean) / (n - 1);
-            compare_number(c, CONFORM_AGGREGATES, se_field, sqrt((var > 0 ? var : 0) / n), theirs);
+            double ours = standard_error(c, m);
+            if (!isnan(ours))
+                compare_number(c, CONFORM_AGGREGATES, se_field, ours, theirs);
         }
     }
     const char *theirs = peer_run_task_hash(in->peer, in->peer_task);
@@ -416,6 +449,7 @@ void conform_clear(struct conform_result *r)
     for (uint32_t i = 0; i < r->n_metrics; i++) {
         free(r->metrics[i].name);
         free(r->metrics[i].filter);
+        free(r->metrics[i].values);
     }
     free(r->list);
     free(r->metrics);

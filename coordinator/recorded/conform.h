@@ -24,6 +24,8 @@ struct conform_metric {
     char *name, *filter;
     uint64_t n;
     double sum, sum_of_squares; /* of ours */
+    double *values;             /* of a perplexity: its error is bootstrapped */
+    uint32_t n_values, cap_values;
 };
 
 struct conform_result {

@@ -177,6 +177,21 @@ const char *peer_run_text(const struct peer_run *p, const char *key)
     return px_json_str_or(p->results, key, "");
 }
 
+char *peer_run_bos(const struct peer_run *p)
+{
+    struct json_object *v = member(p->results, "tokenizer_bos_token");
+    if (json_object_is_type(v, json_type_array))
+        v = json_object_array_get_idx(v, 0);
+    return json_object_is_type(v, json_type_string) ? px_xstrdup(json_object_get_string(v)) : NULL;
+}
+
+uint32_t peer_run_bootstrap_iters(const struct peer_run *p)
+{
+    struct json_object *v = member(member(p->results, "config"), "bootstrap_iters");
+    int64_t n = json_object_is_type(v, json_type_int) ? json_object_get_int64(v) : 100000;
+    return n < 0 ? 0 : n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
+}
+
 bool peer_run_metric(const struct peer_run *p, const char *task, const char *metric,
                      const char *filter, bool stderr_, double *out)
 {

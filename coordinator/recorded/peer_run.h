@@ -31,6 +31,11 @@ void peer_run_clear(struct peer_run *p);
 int32_t peer_run_shots(const struct peer_run *p, const char *task);
 /* A member at the top, "" when it is absent or no text: chat_template, system_instruction. */
 const char *peer_run_text(const struct peer_run *p, const char *key);
+/* Text of the tokenizer's BOS, which templates may write: `tokenizer_bos_token` is a text or a pair
+ * of text and id. Owned; NULL when it is not told. */
+char *peer_run_bos(const struct peer_run *p);
+/* config.bootstrap_iters, 100,000 where it is not told. */
+uint32_t peer_run_bootstrap_iters(const struct peer_run *p);
 /* results[task]["metric,filter"] or ["metric_stderr,filter"]; false when it is no number. */
 bool peer_run_metric(const struct peer_run *p, const char *task, const char *metric,
                      const char *filter, bool stderr_, double *out);

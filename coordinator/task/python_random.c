@@ -61,7 +61,7 @@ uint32_t python_random_bits32(struct python_random *r)
     return y ^ y >> 18;
 }
 
-static uint32_t below(struct python_random *r, uint32_t n)
+uint32_t python_random_below(struct python_random *r, uint32_t n)
 {
     unsigned bits = 32 - (unsigned)__builtin_clz(n); /* n > 0 */
     uint32_t v;
@@ -69,6 +69,17 @@ static uint32_t below(struct python_random *r, uint32_t n)
         v = python_random_bits32(r) >> (32 - bits);
     } while (v >= n);
     return v;
+}
+
+double python_random_real(struct python_random *r)
+{
+    uint32_t high = python_random_bits32(r) >> 5, low = python_random_bits32(r) >> 6;
+    return (high * 67108864.0 + low) * (1.0 / 9007199254740992.0);
+}
+
+uint32_t python_random_choice(struct python_random *r, uint32_t n)
+{
+    return (uint32_t)(python_random_real(r) * n);
 }
 
 /* Up to this size of the population sample() shuffles a copy of it. */
@@ -91,7 +102,7 @@ void python_random_sample(struct python_random *r, uint32_t n, uint32_t k, uint3
         for (uint32_t i = 0; i < n; i++)
             pool[i] = i;
         for (uint32_t i = 0; i < k; i++) {
-            uint32_t j = below(r, n - i);
+            uint32_t j = python_random_below(r, n - i);
             out[i] = pool[j];
             pool[j] = pool[n - i - 1];
         }
@@ -101,7 +112,7 @@ void python_random_sample(struct python_random *r, uint32_t n, uint32_t k, uint3
     for (uint32_t i = 0; i < k; i++) {
         bool again = true;
         while (again) {
-            out[i] = below(r, n);
+            out[i] = python_random_below(r, n);
             again = false;
             for (uint32_t j = 0; j < i; j++)
                 again = again || out[j] == out[i];

@@ -227,7 +227,7 @@ static int render_gemma2(const struct render *r)
                        "chat template gemma2: a system message needs a user message behind it");
     px_buf_str(r->out, r->opt->bos ? r->opt->bos : "");
     for (size_t i = system; i < r->n; i++) {
-        bool joined = system && i == 1;
+        bool joined = system && i == 1 && !r->opt->drop_system;
         PX_FREE char *text = px_xasprintf("%s%s%s", joined ? r->m[0].content : "",
                                           joined ? "\n" : "", r->m[i].content);
         struct span content = trim(text, strlen(text));

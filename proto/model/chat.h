@@ -34,6 +34,8 @@ struct chat_options {
     const char *eos;      /* text of EOS, the same */
     const char *date;     /* "21 Nov 2026" for Llama 3; NULL: the template's own constant, so that
                              a prompt does not change with the day */
+    bool drop_system;     /* a system message that the original template refuses is left out, as
+                             lm-evaluation-harness does, instead of joined to the user's */
 };
 
 const char *chat_template_name(enum chat_template t);

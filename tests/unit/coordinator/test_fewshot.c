@@ -21,6 +21,32 @@ static void the_generator_is_pythons(void **state)
         assert_int_equal(python_random_bits32(&r), want[i]);
 }
 
+/* The other draws: random(), shuffle (by randbelow) and choices. */
+static void its_draws_are_pythons(void **state)
+{
+    (void)state;
+    static const double reals[] = {0.9664535356921388, 0.4407325991753527, 0.007491470058587191};
+    static const uint32_t shuffled[] = {2, 8, 3, 5, 6, 4, 9, 0, 1, 7};
+    static const uint32_t chosen[] = {8, 7, 4, 2, 5, 4, 7, 3, 4, 5};
+    struct python_random r;
+    python_random_seed(&r, 1234);
+    for (size_t i = 0; i < 3; i++)
+        assert_true(python_random_real(&r) == reals[i]);
+    uint32_t list[10];
+    for (uint32_t i = 0; i < 10; i++)
+        list[i] = i;
+    python_random_seed(&r, 1234);
+    for (uint32_t i = 9; i >= 1; i--) {
+        uint32_t j = python_random_below(&r, i + 1), kept = list[i];
+        list[i] = list[j];
+        list[j] = kept;
+    }
+    assert_memory_equal(list, shuffled, sizeof list);
+    python_random_seed(&r, 0);
+    for (size_t i = 0; i < 10; i++)
+        assert_int_equal(python_random_choice(&r, 10), chosen[i]);
+}
+
 static void assert_samples(uint32_t n, uint32_t k, const uint32_t *want, uint32_t n_calls)
 {
     struct python_random r;
@@ -43,9 +69,13 @@ static void samples_are_pythons(void **state)
                                     9735,  5982,  11999, 7498, 958,   32970};
     static const uint32_t arc[] = {902, 239, 15,  185, 71,  171, 201, 726,  484, 35,  63,  32,  708,
                                    991, 949, 304, 186, 374, 234, 29,  1030, 996, 511, 132, 1108};
+    static const uint32_t easy[] = {1805, 478, 30,   371,  143,  343,  403, 1452, 969,
+                                    71,   126, 64,   1417, 1983, 1898, 608, 373,  749,
+                                    468,  59,  2060, 1993, 1023, 264,  2216};
     static const uint32_t small[] = {7, 1, 0, 1, 0, 9, 1, 5, 3};
     assert_samples(7473, 5, gsm8k, 4);
     assert_samples(39905, 11, swag, 2);
+    assert_samples(2251, 25, easy, 1);
     assert_samples(1119, 25, arc, 1);
     assert_samples(10, 3, small, 3);
 }
@@ -163,6 +193,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_generator_is_pythons),
+        cmocka_unit_test(its_draws_are_pythons),
         cmocka_unit_test(samples_are_pythons),
         cmocka_unit_test(seeds_beyond_32_bits_are_two_digits),
         cmocka_unit_test(our_draws_depend_on_seed_and_problem_alone),

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <math.h>
 
+#include "coordinator/report/python_bootstrap.h"
 #include "coordinator/report/stats.h"
 
 static void near(double have, double want, double tolerance)
@@ -91,6 +92,21 @@ static void pass_at_k_is_unbiased(void **state)
     near(stats_pass_at(200, 100, 1), 0.5, 1e-12);
 }
 
+/* The wanted values are those of the same loops in Python, with its random and math modules. */
+static void a_perplexitys_error_is_pythons(void **state)
+{
+    (void)state;
+    double x[50];
+    for (int i = 0; i < 50; i++)
+        x[i] = -(i * 37 % 101) / 16.0;
+    near(python_bootstrap_perplexity(x, 50, 500), 6.6991141920235275, 1e-9);
+    near(python_bootstrap_perplexity(x, 50, 2000), 6.3814531185289765, 1e-9);
+    near(python_bootstrap_perplexity(x, 50, 2500), 6.3814531185289765, 1e-9);
+    assert_true(isnan(python_bootstrap_perplexity(x, 50, 0)));
+    assert_true(isnan(python_bootstrap_perplexity(x, 50, 1)));
+    assert_true(isnan(python_bootstrap_perplexity(x, 1, 1000)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -99,6 +115,7 @@ int main(void)
         cmocka_unit_test(binomial_tails_are_exact),
         cmocka_unit_test(mcnemar_is_a_fair_coin),
         cmocka_unit_test(pass_at_k_is_unbiased),
+        cmocka_unit_test(a_perplexitys_error_is_pythons),
     };
     return cmocka_run_group_tests_name("statistics", tests, NULL, NULL);
 }

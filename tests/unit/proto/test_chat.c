@@ -124,6 +124,22 @@ static void llama3_has_a_constant_date_unless_told(void **state)
            "\n\nu<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n");
 }
 
+/* Gemma's template raises an error for it; lm-evaluation-harness then leaves it out. */
+static void a_refused_system_message_is_joined_or_dropped(void **state)
+{
+    (void)state;
+    struct chat_options opt = {.add_generation_prompt = true, .bos = "<bos>"};
+    const struct chat_message m[] = {{"system", "s"}, {"user", "u"}};
+    expect(CHAT_GEMMA2, m, 2, &opt,
+           "<bos><start_of_turn>user\ns\nu<end_of_turn>\n<start_of_turn>model\n");
+    opt.drop_system = true;
+    expect(CHAT_GEMMA2, m, 2, &opt,
+           "<bos><start_of_turn>user\nu<end_of_turn>\n<start_of_turn>model\n");
+    expect(CHAT_CHATML, m, 2, &opt,
+           "<|im_start|>system\ns<|im_end|>\n<|im_start|>user\nu<|im_end|>\n"
+           "<|im_start|>assistant\n");
+}
+
 /* ---- the reference's prompts ---- */
 
 static enum chat_template template_named(const char *name)
@@ -195,6 +211,7 @@ int main(void)
         cmocka_unit_test(roles_that_the_template_refuses_are_errors),
         cmocka_unit_test(qwen3_keeps_the_last_answers_thoughts),
         cmocka_unit_test(llama3_has_a_constant_date_unless_told),
+        cmocka_unit_test(a_refused_system_message_is_joined_or_dropped),
         cmocka_unit_test(prompts_equal_the_reference),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
