@@ -54,7 +54,7 @@ static uint32_t tokens[] = {1, 2, 3};
 static void put_seed(unsigned i, struct px_buf *b)
 {
     char *text = (char *)(uintptr_t) "text";
-    struct unit_choice choice = {tokens, 2, 4, 4};
+    struct unit_choice choice = {tokens, 2, 1, 4, 4};
     struct choice_score score = {-1.5, true, 2, 4, 4};
     struct job j = {.kind = UNIT_CHOICE,
                     .backend = BACKEND_NATIVE,
