@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "coordinator/report/stats.h"
-#include "coordinator/task/python_random.h"
 #include "proto/mem.h"
+#include "proto/python_random.h"
 
 enum { CHUNK = 1000 };
 
@@ -26,7 +26,7 @@ double python_bootstrap_perplexity(const double *loglikelihoods, uint32_t n, uin
         return NAN;
     double *values = px_xcalloc(total, sizeof *values);
     for (uint32_t c = 0; c < chunks; c++) {
-        struct python_random r;
+        struct python_random r = {0};
         python_random_seed(&r, c);
         for (uint32_t i = 0; i < chunk; i++)
             values[c * chunk + i] = replicate(&r, loglikelihoods, n);

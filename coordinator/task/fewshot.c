@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "coordinator/task/python_random.h"
 #include "proto/buf.h"
 #include "proto/digest.h"
 #include "proto/mem.h"
+#include "proto/python_random.h"
 
 /* splitmix64 (Steele, Lea, Flood 2014): a stream from one 64-bit key. */
 static uint64_t next(uint64_t *state)

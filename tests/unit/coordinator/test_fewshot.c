@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "coordinator/task/fewshot.h"
-#include "coordinator/task/python_random.h"
+#include "proto/python_random.h"
 
 static void the_generator_is_pythons(void **state)
 {

@@ -3,8 +3,8 @@
  * MT19937 seeded by init_by_array with the seed's 32-bit digits; getrandbits, randbelow by
  * rejection, random, choices and sample as in CPython 3.11. For reproducing the few-shot draws and
  * the bootstrapped standard errors of lm-evaluation-harness. */
-#ifndef COORDINATOR_TASK_PYTHON_RANDOM_H
-#define COORDINATOR_TASK_PYTHON_RANDOM_H
+#ifndef PROTO_PYTHON_RANDOM_H
+#define PROTO_PYTHON_RANDOM_H
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
 /* python_random.c - see python_random.h. The generator is Matsumoto and Nishimura's MT19937. */
-#include "coordinator/task/python_random.h"
+#include "proto/python_random.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
