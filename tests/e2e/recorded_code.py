@@ -127,7 +127,10 @@ LEAK = "was solved only through names that other samples left in the harness's o
 SUM = "fails there only because the sample of mbpp_126_sum left its own `sum` in the one process"
 KNOWN = {
     "reflexion-davinci-003": {"HumanEval/133": LEAK, "HumanEval/143": LEAK, "HumanEval/150": LEAK},
-    "qwen-mbpp-plus": {"Mbpp/123": "is right on the base inputs; there it ran out of wall-clock time"},
+    "qwen-mbpp-plus": {
+        "Mbpp/123": "is right on the base inputs; there it ran out of wall-clock time",
+        "Mbpp/579": "a tuple made of a set of texts: its order is that of the interpreter's hash seed",
+    },
     "reflexion-gpt-4-mbpp": {
         "mbpp_67_bell_number": SUM,
         "mbpp_170_sum_range_list": SUM,
@@ -150,6 +153,7 @@ prompt: "{{ prompt }}"
 scorer:
   kind: code
   style: %s
+  limits: {cpu_s: 3}
   problem: {kind: humaneval, prompt: "{{ prompt }}", entry_point: "{{ entry_point }}", test: "{{ test }}"}
 headline: pass@1
 """ % (task, path, ident, usual)
@@ -184,7 +188,8 @@ def run(names):
         models.append("  %s: {backend: replay, source: %s.jsonl}\n" % (name, name))
         many = max(n.values())
         more = ", samples: %d, sampler: {temperature: 0.8}" % many if many > 1 else ""
-        for style in ("default",) if name.startswith("references") else ("raw", "default"):
+        styles = ["default"] if name.startswith("references") else ["raw", "default"]
+        for style in styles[: 1 if name == "codegen-16b-n100" else 2]:  # it takes its time
             eval_ = "  - eval: {models: [%s], tasks: [%s], name: %s.%s%s}\n"
             stages.append(eval_ % (name, write_task(task, style), name, style, more))
     with open("recipe.yaml", "w", encoding="utf-8") as f:
