@@ -42,17 +42,27 @@ gold: "{{ gold }}"
 scorer: {kind: choice}
 headline: acc
 Y
-maps="--task-map their_sums=./sums.yaml --task-map their_choice=./colours.yaml"
+cat > words.yaml <<'Y'
+task: words
+data: {file: ./choices.jsonl, get: here}
+request: choice
+prompt: "{{ question }}"
+continuation: "{{ choices[0] }}"
+scorer: {kind: continuation}
+headline: acc
+Y
+maps="--task-map their_sums=./sums.yaml --task-map their_choice=./colours.yaml
+    --task-map their_words=./words.yaml"
 folder() { rm -rf "$1"; /usr/bin/python3 "$root/tests/e2e/lm_eval_folder.py" "$@" || fail "the folder"; }
 conform() { "$proctor" conform "$1" $maps --run "run-$1" --quiet --json; }
 
 folder equal/model rows.jsonl choices.jsonl
-expect 0 "2 of 3 tasks compared, 2 equal" "$proctor" conform equal $maps --run run-equal --quiet
+expect 0 "3 of 4 tasks compared, 3 equal" "$proctor" conform equal $maps --run run-equal --quiet
 conform equal/model > equal.json 2>/dev/null || fail "the second time differs"
 /usr/bin/python3 - <<'PY' || fail "the JSON of an equal folder"
 import json
 d = json.load(open("equal.json"))
-sums, colours, unknown = d["tasks"]
+sums, colours, words, unknown = d["tasks"]
 assert sums["equal"] and colours["equal"] and "not_compared" in unknown, d
 assert sums["prompts"] == {"compared": 6, "differ": 0}, sums
 assert sums["hashes"] == {"compared": 36, "differ": 0}, sums
@@ -61,6 +71,8 @@ assert sums["metrics"] == {"compared": 12, "differ": 0}, sums
 assert sums["aggregates"] == {"compared": 5, "differ": 0}, sums
 assert colours["prompts"] == {"compared": 14, "differ": 0}, colours
 assert colours["metrics"] == {"compared": 6, "differ": 0}, colours
+assert words["metrics"] == {"compared": 6, "differ": 0}, words
+assert words["aggregates"] == {"compared": 5, "differ": 0}, words
 PY
 checks=$((checks + 1))
 
@@ -85,6 +97,7 @@ planted metric their_sums 1 "exact_match,flexible-extract" 0
 planted hash their_sums 4 doc_hash 0
 planted mean their_sums - "exact_match,strict-match" 0
 planted stderr their_choice - "acc_stderr,none" 0
+planted perplexity their_words - "perplexity_stderr,none" 0
 planted choice their_choice 1 arguments.gen_args_1.arg_1 6
 planted prompt their_sums 3 arguments.gen_args_0.arg_0 "$(/usr/bin/python3 -c '
 import json, random

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """Writes an output folder as lm-evaluation-harness does: a generation task with two filters and
-few-shot prompts drawn by its own random stream, and a multiple choice task. Usage:
+few-shot prompts drawn by its own random stream, a multiple choice task, and one whose metric is a
+perplexity with its bootstrapped error. Usage:
 lm_eval_folder.py DIR ROWS CHOICES [change ...]; a change plants one difference:
-prompt, filtered, metric, hash, mean, stderr, taskhash, choice, twice, beyond, broken."""
+prompt, filtered, metric, hash, mean, stderr, taskhash, choice, twice, beyond, broken, perplexity."""
 import hashlib
 import json
 import math
@@ -95,6 +96,31 @@ def choice():
     return lines
 
 
+def words():
+    lines = []
+    for i, row in enumerate(choices):
+        ll = -1.25 - 0.5 * i
+        lines.append(sample(i, row, row["choices"][0], [(row["question"], " " + row["choices"][0])],
+                            [[[str(ll), "True" if i else "False"]]], [[str(ll), "True"]], "none",
+                            {"perplexity": ll, "acc": float(i > 0)}))
+    return lines
+
+
+ITERATIONS = 2000
+
+
+def perplexity(lines):
+    """The value, and the error as bootstrap_stderr makes it."""
+    values, found = [x["perplexity"] for x in lines], []
+    for chunk in range(ITERATIONS // 1000):
+        stream = random.Random(chunk)
+        for _ in range(1000):
+            drawn = stream.choices(values, k=len(values))
+            found.append(math.exp(-sum(drawn) / len(drawn)))
+    return {"perplexity,none": math.exp(-sum(values) / len(values)),
+            "perplexity_stderr,none": statistics.stdev(found) + ("perplexity" in changes)}
+
+
 def summary(lines, names):
     result = {}
     for name, filt in names:
@@ -102,16 +128,19 @@ def summary(lines, names):
         mean = sum(values) / len(values)
         error = statistics.stdev(values) / math.sqrt(len(values))
         result["%s,%s" % (name, filt)] = mean + ("mean" in changes and filt == "strict-match")
-        result["%s_stderr,%s" % (name, filt)] = error + ("stderr" in changes and name == "acc")
+        result["%s_stderr,%s" % (name, filt)] = error + (
+            "stderr" in changes and name == "acc" and len(names) > 1)
     return result
 
 
 os.makedirs(out, exist_ok=True)
-tasks = {"their_sums": generation(), "their_choice": choice()}
+tasks = {"their_sums": generation(), "their_choice": choice(), "their_words": words()}
 results = {
     "their_sums": summary(tasks["their_sums"], [("exact_match", "strict-match"),
                                                 ("exact_match", "flexible-extract")]),
-    "their_choice": summary(tasks["their_choice"], [("acc", "none"), ("acc_norm", "none")])}
+    "their_choice": summary(tasks["their_choice"], [("acc", "none"), ("acc_norm", "none")]),
+    "their_words": summary(tasks["their_words"], [("acc", "none")])}
+results["their_words"].update(perplexity(tasks["their_words"]))
 hashes = {}
 for name, lines in tasks.items():
     hashes[name] = sha("".join(x["doc_hash"] + x["prompt_hash"] + x["target_hash"] for x in lines)
@@ -124,8 +153,10 @@ for name, lines in tasks.items():
 whole = {"results": results, "group_subtasks": {}, "configs":
          {"their_sums": {"task": "their_sums", "num_fewshot": 2},
           "their_choice": {"task": "their_choice", "num_fewshot": 0},
+          "their_words": {"task": "their_words", "num_fewshot": 0},
           "their_unknown": {"task": "their_unknown"}},
          "versions": {}, "n-shot": {"their_sums": 2, "their_choice": 0}, "chat_template": None,
-         "system_instruction": None, "task_hashes": hashes}
+         "system_instruction": None, "config": {"bootstrap_iters": ITERATIONS},
+         "task_hashes": hashes}
 with open("%s/results_%s.json" % (out, STAMP), "w", encoding="utf-8") as f:
     json.dump(whole, f, indent=2, ensure_ascii=False)
