@@ -20,6 +20,12 @@ struct row {
     uint32_t line;
 };
 
+/* The row that was parsed last: one row may hold a hundred samples. */
+struct last_row {
+    struct json_object *parsed; /* NULL: none yet */
+    uint32_t row;
+};
+
 struct recording {
     char *name;
     enum recording_format format;
@@ -27,6 +33,7 @@ struct recording {
     char *found_id_key, *found_text_key; /* of the first row; "" when it has none */
     char *filter;                        /* lm-eval: the one that is taken */
     struct recording_text text;
+    struct last_row *last;
     struct row *rows;
     uint32_t n_rows, cap_rows;
     struct entry *entries; /* in the file's order */
@@ -386,6 +393,7 @@ static struct recording *new_recording(const char *name, const struct recording_
 {
     struct recording *r = px_xcalloc(1, sizeof *r);
     r->name = px_xstrdup(name);
+    r->last = px_xcalloc(1, sizeof *r->last);
     r->found_id_key = px_xstrdup("");
     r->found_text_key = px_xstrdup("");
     if (opt) {
@@ -457,6 +465,8 @@ void recording_free(struct recording **rp)
     free(r->entries);
     free(r->by_id);
     free(r->rows);
+    json_object_put(r->last->parsed);
+    free(r->last);
     free(r->text.text);
     free(r->name);
     free(r->id_key);
@@ -533,7 +543,11 @@ struct json_object *recording_row(const struct recording *r, uint32_t row)
 void recording_completion(const struct recording *r, uint32_t i, struct completion *out)
 {
     const struct recording_item *item = recording_item(r, i);
-    struct json_object *row = recording_row(r, item->row);
+    if (!r->last->parsed || r->last->row != item->row) {
+        json_object_put(r->last->parsed);
+        *r->last = (struct last_row){recording_row(r, item->row), item->row};
+    }
+    struct json_object *row = r->last->parsed;
     memset(out, 0, sizeof *out);
     if (item->scored) {
         take_scores(r, row, out);
@@ -547,7 +561,6 @@ void recording_completion(const struct recording *r, uint32_t i, struct completi
         out->n_text = (uint32_t)json_object_get_string_len(text);
         out->text = px_xmemdup(json_object_get_string(text), out->n_text);
     }
-    json_object_put(row);
 }
 
 static uint32_t first_entry(const struct recording *r, const char *problem)

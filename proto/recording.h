@@ -4,7 +4,7 @@
  * docs/replay.md describes the formats. A recording is one file (plain or gzip), a directory, or
  * text in memory. Formats that are one JSON value, CSV files and directories become one row per
  * problem at once; rows are checked when the recording is opened and parsed again when asked for.
- * Immutable afterwards. */
+ * Immutable afterwards, but for the row that was looked at last: one thread at a time. */
 #ifndef PROTO_RECORDING_H
 #define PROTO_RECORDING_H
 

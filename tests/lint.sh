@@ -28,6 +28,7 @@ arrows "task" "^coordinator/(plan|dispatch|run|store|report|cli)/" "$(git ls-fil
 arrows "plan" "^coordinator/(dispatch|run|report|cli)/" "$(git ls-files 'coordinator/plan/*')" || bad=1
 arrows "store" "^coordinator/(recipe|task|plan|dispatch|run|report|cli)/" "$(git ls-files 'coordinator/store/*')" || bad=1
 arrows "dispatch" "^coordinator/(recipe|task|plan|run|report|cli)/" "$(git ls-files 'coordinator/dispatch/*')" || bad=1
+arrows "recorded" "^coordinator/(dispatch|run|cli)/" "$(git ls-files 'coordinator/recorded/*')" || bad=1
 arrows "report" "^coordinator/(recipe|task|plan|dispatch|run|cli)/" "$(git ls-files 'coordinator/report/*')" || bad=1
 arrows "engine" "^worker/(backend|stage|session)" "$(git ls-files 'worker/engine/*')" || bad=1
 

@@ -11,7 +11,8 @@
 /* ---- tables of names ---- */
 
 struct name {
-    char *text; /* owned */
+    char *text;  /* owned */
+    char *whole; /* the prompt that a signature was taken from; owned, or NULL */
     uint32_t problem;
 };
 
@@ -25,7 +26,7 @@ static void add_name(struct names *t, char *text, uint32_t problem)
     if (!text)
         return;
     PX_GROW(t->list, t->n, t->cap);
-    t->list[t->n++] = (struct name){text, problem};
+    t->list[t->n++] = (struct name){text, NULL, problem};
 }
 
 static int by_text(const void *a, const void *b)
@@ -39,8 +40,34 @@ static void sort_names(struct names *t)
         qsort(t->list, t->n, sizeof *t->list, by_text);
 }
 
-/* A name that several problems have stands for none. */
-static uint32_t find_name(const struct names *t, const char *text)
+static size_t common_prefix(const char *a, const char *b)
+{
+    size_t n = 0;
+    while (a[n] && a[n] == b[n])
+        n++;
+    return n;
+}
+
+/* Of the names from `lo` on that are `text`: the one whose prompt begins most like `whole`. */
+static uint32_t most_alike(const struct names *t, uint32_t lo, const char *text, const char *whole)
+{
+    size_t best = 0;
+    uint32_t found = JOIN_UNKNOWN;
+    for (uint32_t i = lo; i < t->n && strcmp(t->list[i].text, text) == 0; i++) {
+        size_t n = t->list[i].whole ? common_prefix(t->list[i].whole, whole) : 0;
+        if (n == best)
+            found = JOIN_UNKNOWN; /* nothing decides between them */
+        if (n > best) {
+            best = n;
+            found = t->list[i].problem;
+        }
+    }
+    return found;
+}
+
+/* A name that several problems have stands for none, unless their prompts tell. whole: the text
+ * that the name was taken from. */
+static uint32_t find_name(const struct names *t, const char *text, const char *whole)
 {
     uint32_t lo = 0;
     uint32_t hi = t->n;
@@ -54,13 +81,15 @@ static uint32_t find_name(const struct names *t, const char *text)
     if (lo == t->n || strcmp(t->list[lo].text, text) != 0)
         return JOIN_UNKNOWN;
     bool several = lo + 1 < t->n && strcmp(t->list[lo + 1].text, text) == 0;
-    return several ? JOIN_UNKNOWN : t->list[lo].problem;
+    return several ? most_alike(t, lo, text, whole) : t->list[lo].problem;
 }
 
 static void clear_names(struct names *t)
 {
     for (uint32_t i = 0; i < t->n; i++)
         free(t->list[i].text);
+    for (uint32_t i = 0; i < t->n; i++)
+        free(t->list[i].whole);
     free(t->list);
     *t = (struct names){0};
 }
@@ -155,6 +184,8 @@ static void fill_names(const struct task *t, const struct way *w, struct names *
         case WAY_SIGNATURE:
             text = prompt_of(t, i);
             add_name(out, text ? last_signature(text) : NULL, i);
+            if (out->n && out->list[out->n - 1].problem == i)
+                out->list[out->n - 1].whole = trimmed(text);
             break;
         case WAY_DOC_ID:
             break;
@@ -238,7 +269,8 @@ static uint32_t try_way(const struct task *t, const struct recording *r, const s
                 last = numbered(t, item, parts);
             } else {
                 PX_FREE char *name = spelling(w, item->id);
-                last = name ? find_name(&names, name) : last;
+                PX_FREE char *whole = trimmed(item->id);
+                last = name ? find_name(&names, name, whole) : last;
             }
         }
         problem[i] = last;
@@ -400,7 +432,8 @@ static void list_unknown(const struct joined *j, const struct recording *r, stru
         const struct recording_item *item = recording_item(r, i);
         if (j->problem[i] != JOIN_UNKNOWN || item->within)
             continue;
-        PX_FREE char *id = px_xstrndup(item->id, strcspn(item->id, "\r\n"));
+        PX_FREE char *id = trimmed(item->id);
+        id[strcspn(id, "\r\n")] = '\0';
         px_buf_printf(out, "%s'%.60s' (line %u)", shown ? ", " : ": ", id,
                       recording_line(r, item->row));
         shown++;

@@ -8,9 +8,10 @@
  *   doc_id     the problem's number in the task, from 0; where a directory of lm-eval has several
  *              tasks, in the subset that the file's name ends with
  *   text       a field of the problem's row, or its prompt, is the id's text
- *   signature  the last "def name(...)" in the id's text is that of the problem's prompt
- *   position   rows without ids: as many as the task has problems, in its order
- * A row that no problem is found for is unknown; nothing is guessed for a part of the rows. */
+ *   signature  the last "def name(...)" in the id's text is that of the problem's prompt; of
+ * several the one whose prompt begins most like it position   rows without ids: as many as the task
+ * has problems, in its order A row that no problem is found for is unknown; nothing is guessed for
+ * a part of the rows. */
 #ifndef COORDINATOR_RECORDED_JOIN_H
 #define COORDINATOR_RECORDED_JOIN_H
 
