@@ -18,14 +18,18 @@ void rope_angles(const double *freqs, uint32_t n, uint32_t pos, float *cos_out, 
 void rope_rotate(const struct model_config *c, const float *cos_in, const float *sin_in,
                  uint32_t n_heads, float *x);
 
-/* Floats of scratch that attention_head_group needs for positions below max_positions. */
+/* Floats of scratch that attention_rows needs for positions below max_positions. */
 size_t attention_scratch(const struct model_config *c, uint32_t max_positions);
 
-/* The query heads that share kv_head attend to positions 0 .. pos of seq. q and out are
- * [n_heads][head_dim] of one row; only this group's heads are read and written. */
-void attention_head_group(const struct model_config *c, const struct kernels *kn,
-                          const struct kv_pool *kv, const struct kv_seq *seq, uint32_t layer,
-                          uint32_t kv_head, uint32_t pos, const float *q, float *out,
-                          float *scratch);
+/* The most rows that one call of attention_rows may take, the first of them at pos; at least 1. */
+uint32_t attention_tile_rows(const struct model_config *c, uint32_t max_positions, uint32_t pos);
+
+/* n_rows rows of seq at pos, pos + 1 ..: the query heads that share kv_head attend to positions 0
+ * up to their row's own. q and out are [n_rows][n_heads][head_dim]; only this group's heads are
+ * read and written. A row's bits do not depend on n_rows. */
+void attention_rows(const struct model_config *c, const struct kernels *kn,
+                    const struct kv_pool *kv, const struct kv_seq *seq, uint32_t layer,
+                    uint32_t kv_head, uint32_t pos, uint32_t n_rows, const float *q, float *out,
+                    float *scratch);
 
 #endif

@@ -2,9 +2,11 @@
  *
  * Theory of operation. A layer's work is a sequence of regions: row regions (norms, rounding of
  * activations, rotation, residuals) hand blocks of rows to the threads, matrix regions hand out
- * ranges of outputs, attention hands out (row, kv head). Each value is computed by one task from
+ * ranges of outputs, attention hands out (rows that follow one
+ * another in a sequence, kv head). Each value is computed by one task from
  * start to end, so the split never shows in the bits. In a layer some rows may be reused instead
- * of computed (reuse.h); the computed ones are compacted through `rows_of`. */
+ * of computed (reuse.h); the computed ones are compacted through `rows_of`. In the last layer rows
+ * without logits end with their keys and values. */
 #include "worker/engine/forward.h"
 
 #include <stdlib.h>
@@ -20,7 +22,13 @@ enum {
     SMALL_ROWS = 1 << 14,   /* values below which a row region is not worth waking threads */
     SMALL_MATMUL = 1 << 16, /* multiplications below which matrices and attention are not */
     OUTPUTS_PER_TASK = 16,  /* a matrix task has a multiple of so many outputs */
-    TASKS_PER_THREAD = 4
+    TASKS_PER_THREAD = 4,
+    TILES_PER_THREAD = 2 /* of attention, at least, where there are so many rows */
+};
+
+/* Rows first .. first + n - 1 of the computed ones: one sequence, one position after another. */
+struct row_run {
+    uint32_t first, n;
 };
 
 struct forward {
@@ -35,18 +43,19 @@ struct forward {
 
     char *arena; /* everything below */
     size_t arena_bytes;
-    float *x;           /* [rows][n_embd] the residual stream, by row of the batch */
-    float *cos, *sin;   /* [rows][rope_dims/2] */
-    float *x_in;        /* [rows][n_embd] input of a layer whose results are kept */
-    float *xn, *proj;   /* [rows][n_embd] compact from here on */
-    float *q, *att;     /* [rows][n_q] */
-    float *k, *v;       /* [rows][n_kv] */
-    float *gate, *up;   /* [rows][n_ff] */
-    char *acts[N_ACTS]; /* [rows] prepared activations */
-    float *scratch;     /* [threads] attention */
-    float *logits;      /* [max_logits][n_vocab] */
-    uint32_t *rows_of;  /* compact index -> row of the batch */
-    uint32_t *reused;   /* rows that this layer reuses */
+    float *x;             /* [rows][n_embd] the residual stream, by row of the batch */
+    float *cos, *sin;     /* [rows][rope_dims/2] */
+    float *x_in;          /* [rows][n_embd] input of a layer whose results are kept */
+    float *xn, *proj;     /* [rows][n_embd] compact from here on */
+    float *q, *att;       /* [rows][n_q] */
+    float *k, *v;         /* [rows][n_kv] */
+    float *gate, *up;     /* [rows][n_ff] */
+    char *acts[N_ACTS];   /* [rows] prepared activations */
+    float *scratch;       /* [threads] attention */
+    float *logits;        /* [max_logits][n_vocab] */
+    uint32_t *rows_of;    /* compact index -> row of the batch */
+    uint32_t *reused;     /* rows that this layer reuses */
+    struct row_run *runs; /* attention's tasks, each for every kv head */
 
     const struct forward_row *rows; /* of the present pass */
     uint32_t n_rows;
@@ -101,6 +110,7 @@ static size_t lay_out(struct forward *f, char *base)
     f->logits = place(base, &used, (size_t)f->max_logits * c->n_vocab * values);
     f->rows_of = place(base, &used, rows * sizeof *f->rows_of);
     f->reused = place(base, &used, rows * sizeof *f->reused);
+    f->runs = place(base, &used, rows * sizeof *f->runs);
     return used;
 }
 
@@ -334,11 +344,31 @@ static void finish_qkv(struct forward *f, uint32_t i)
 static void attention_task(void *arg, uint32_t task, uint32_t worker)
 {
     struct forward *f = arg;
-    uint32_t i = task / f->c->n_kv_heads, kv_head = task % f->c->n_kv_heads;
-    const struct forward_row *r = &f->rows[f->rows_of[i]];
-    attention_head_group(f->c, f->kn, f->kv, r->seq, f->layer_index, kv_head, r->pos,
-                         f->q + (size_t)i * f->n_q, f->att + (size_t)i * f->n_q,
-                         f->scratch + worker * attention_scratch(f->c, f->max_positions));
+    const struct row_run *run = &f->runs[task / f->c->n_kv_heads];
+    const struct forward_row *r = &f->rows[f->rows_of[run->first]];
+    size_t at = (size_t)run->first * f->n_q;
+    attention_rows(f->c, f->kn, f->kv, r->seq, f->layer_index, task % f->c->n_kv_heads, r->pos,
+                   run->n, f->q + at, f->att + at,
+                   f->scratch + worker * attention_scratch(f->c, f->max_positions));
+}
+
+/* Cuts the n computed rows into runs, at most `most` rows each. Returns how many. */
+static uint32_t find_runs(struct forward *f, uint32_t n, uint32_t most)
+{
+    uint32_t n_runs = 0, cap = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct forward_row *r = &f->rows[f->rows_of[i]];
+        const struct forward_row *before = i ? &f->rows[f->rows_of[i - 1]] : NULL;
+        struct row_run *run = n_runs ? &f->runs[n_runs - 1] : NULL;
+        if (run && run->n < cap && before->seq == r->seq && before->pos + 1 == r->pos) {
+            run->n++;
+            continue;
+        }
+        f->runs[n_runs++] = (struct row_run){.first = i, .n = 1};
+        cap = attention_tile_rows(f->c, f->max_positions, r->pos);
+        cap = cap < most ? cap : most;
+    }
+    return n_runs;
 }
 
 static void attend(struct forward *f, uint32_t n)
@@ -346,12 +376,15 @@ static void attend(struct forward *f, uint32_t n)
     uint64_t work = 0;
     for (uint32_t i = 0; i < n; i++)
         work += (uint64_t)(f->rows[f->rows_of[i]].pos + 1) * f->n_q * 2;
-    uint32_t tasks = n * f->c->n_kv_heads;
-    if (work >= SMALL_MATMUL)
-        threads_run(f->th, tasks, attention_task, f);
-    else
+    bool is_small = work < SMALL_MATMUL;
+    uint32_t share = f->n_threads > 1 && !is_small ? f->n_threads * TILES_PER_THREAD : 1;
+    uint32_t tasks = find_runs(f, n, (n * f->c->n_kv_heads + share - 1) / share);
+    tasks *= f->c->n_kv_heads;
+    if (is_small)
         for (uint32_t i = 0; i < tasks; i++)
             attention_task(f, i, 0);
+    else
+        threads_run(f->th, tasks, attention_task, f);
 }
 
 static void attn_output_input(struct forward *f, uint32_t i)
@@ -408,7 +441,7 @@ static void run_computed(struct forward *f, uint32_t n)
     for_rows(f, n, c->n_embd, finish_layer);
 }
 
-/* kv: project. The rows' keys and values come from what reaches this layer now. */
+/* The rows' keys and values come from what reaches this layer now. */
 static void project_kv_input(struct forward *f, uint32_t i)
 {
     const struct weight *ws[] = {&f->layer->k, &f->layer->v};
@@ -429,9 +462,17 @@ static void copy_kv(struct forward *f, uint32_t row)
     kv_store(f->kv, f->kn, r->seq, f->layer_index, r->pos, k, reuse_v(r->reuse, f->layer_index));
 }
 
-static void run_reused(struct forward *f, uint32_t n)
+/* Of the first n rows of rows_of, keys and values alone. */
+static void project_kv(struct forward *f, uint32_t n)
 {
     const struct weight *kv[] = {&f->layer->k, &f->layer->v};
+    for_rows(f, n, 4 * f->c->n_embd, project_kv_input);
+    multiply_prepared(f, kv, (float *[]){f->k, f->v}, 2, n);
+    for_rows(f, n, 2 * f->n_kv, finish_kv);
+}
+
+static void run_reused(struct forward *f, uint32_t n)
+{
     uint32_t n_project = 0;
     for (uint32_t i = 0; i < n; i++) {
         if (reuse_copies_kv(f->rows[f->reused[i]].reuse))
@@ -439,11 +480,24 @@ static void run_reused(struct forward *f, uint32_t n)
         else
             f->rows_of[n_project++] = f->reused[i];
     }
-    for_rows(f, n_project, 4 * f->c->n_embd, project_kv_input);
-    multiply_prepared(f, kv, (float *[]){f->k, f->v}, 2, n_project);
-    for_rows(f, n_project, 2 * f->n_kv, finish_kv);
+    project_kv(f, n_project);
     for (uint32_t i = 0; i < n; i++)
         reuse_apply(f->rows[f->reused[i]].reuse, f->layer_index, stream(f, f->reused[i]));
+}
+
+/* Nobody reads what the last layer makes of a row without logits, but for its keys and values. */
+static bool ends_in_kv(const struct forward *f, const struct forward_row *r)
+{
+    return f->layer_index + 1 == f->c->n_layers && !r->wants_logits && r->reuse == NULL;
+}
+
+static void run_kv_only(struct forward *f)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < f->n_rows; i++)
+        if (ends_in_kv(f, &f->rows[i]))
+            f->rows_of[n++] = i;
+    project_kv(f, n);
 }
 
 static void run_layer(struct forward *f, uint32_t layer)
@@ -451,10 +505,12 @@ static void run_layer(struct forward *f, uint32_t layer)
     uint32_t n_reused = 0, n_computed = 0;
     f->layer = &f->m->layers[layer];
     f->layer_index = layer;
+    if (layer + 1 == f->c->n_layers)
+        run_kv_only(f);
     for (uint32_t i = 0; i < f->n_rows; i++) {
         if (f->rows[i].reuse && reuse_is_reused(f->rows[i].reuse, layer))
             f->reused[n_reused++] = i;
-        else
+        else if (!ends_in_kv(f, &f->rows[i]))
             f->rows_of[n_computed++] = i;
     }
     if (n_computed)

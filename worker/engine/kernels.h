@@ -18,6 +18,8 @@
 #include "proto/err.h"
 #include "proto/model/gguf.h"
 
+enum { KERNEL_BLOCK = 32 }; /* positions of a block of keys and values; docs/numerics.md */
+
 struct weight {
     enum ggml_type type;
     const void *data; /* [n_out][n_in] in blocks of the type, rows contiguous, any alignment */
@@ -47,13 +49,27 @@ struct kernels {
     void (*sums_f32)(const float *p, const float *v, uint32_t n_rows, uint32_t n, float *out);
     void (*sums_f16)(const float *p, const uint16_t *v, uint32_t n_rows, uint32_t n, float *out);
     void (*f32_to_f16)(const float *x, uint16_t *y, uint32_t n); /* nearest even */
+    void (*f16_to_f32)(const uint16_t *x, float *y, uint32_t n); /* exact */
+    /* The same for many rows: a block of KERNEL_BLOCK keys widened and turned once, columns [n]
+     * [KERNEL_BLOCK] with columns[i][r] = k[r][i]; then n_q rows q [n_q][n] against it,
+     * out[i * stride + r] = dot(q[i], k[r]) * scale (rounded twice) for every r < KERNEL_BLOCK.
+     * Keys that are not there yet may hold anything: their results mean nothing. */
+    void (*columns_f32)(const float *k, uint32_t n, float *columns);
+    void (*columns_f16)(const uint16_t *k, uint32_t n, float *columns);
+    void (*dots_tile)(const float *q, uint32_t n_q, const float *columns, uint32_t n, float scale,
+                      float *out, size_t stride);
+    /* out[i] += the sum that sums_f32 gives of p + i * stride and the first counts[i] of v, for
+     * i < n_q; out [n_q][n]. */
+    void (*sums_tile)(const float *p, size_t stride, const uint32_t *counts, uint32_t n_q,
+                      const float *v, uint32_t n, float *out);
     /* In what follows y may be x (or gate). */
     void (*rms_norm)(const float *x, const float *w, float eps, uint32_t n, float *y);
     void (*add)(float *y, const float *x, uint32_t n); /* y += x */
     void (*silu_mul)(const float *gate, const float *up, float *y, uint32_t n);
     float (*max)(const float *x, uint32_t n);
-    /* y[i] = exp(x[i] - m); returns the sum in the defined order. */
-    float (*exp_sum)(const float *x, float m, float *y, uint32_t n);
+    /* y[i] = exp(x[i] - m); returns the sum: each block of KERNEL_BLOCK in lanes and tree, then
+     * the blocks in order from +0. */
+    float (*exp_blocks)(const float *x, float m, float *y, uint32_t n);
     void (*scale)(float *x, float a, uint32_t n);
 };
 

@@ -6,6 +6,7 @@
  * -128, so moving the sign is exact). */
 #include <immintrin.h>
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "worker/engine/detmath_expf.h"
@@ -178,10 +179,14 @@ AVX2_INLINE vf vf_max(vf a, vf b)
     return _mm256_max_ps(a, b);
 }
 
-/* x where x is not a number, else a. */
-AVX2_INLINE vf vf_or_nan(vf a, vf x)
+/* p * 2^n, rounded once, where t is n + EXPF_MAGIC: the first product is exact. */
+AVX2_INLINE vf vf_scale2(vf p, vf n, vf t)
 {
-    return _mm256_blendv_ps(a, x, _mm256_cmp_ps(x, x, _CMP_UNORD_Q));
+    (void)n;
+    vi k = vi_add(vf_bits(t), vi_set1(-EXPF_MAGIC_BITS));
+    vi k1 = vi_sra(k, 1), k2 = vi_sub(k, k1);
+    p = vf_mul(p, vf_from_bits(vi_sll(vi_add(k1, vi_set1(127)), 23)));
+    return vf_mul(p, vf_from_bits(vi_sll(vi_add(k2, vi_set1(127)), 23)));
 }
 
 /* Low 16 bits of each lane, as a half. */
@@ -319,6 +324,37 @@ AVX2_INLINE vf vf_fold(vf (*r)[2])
     return fold1(fold2(x[0], x[1]), fold2(x[2], x[3]));
 }
 
+AVX2_INLINE vf pairs(vf a, vf b, bool high)
+{
+    __m256d x = _mm256_castps_pd(a), y = _mm256_castps_pd(b);
+    return _mm256_castpd_ps(high ? _mm256_unpackhi_pd(x, y) : _mm256_unpacklo_pd(x, y));
+}
+
+/* Eight rows become eight columns: within halves of four rows, then the halves. */
+AVX2_INLINE void vf_turn(vf *r)
+{
+    vf t[WIDTH];
+    for (int i = 0; i < WIDTH; i += 2) {
+        t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+        t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+    }
+    for (int i = 0; i < WIDTH; i += 4)
+        for (int c = 0; c < 4; c++)
+            r[i + c] = pairs(t[i + c / 2], t[i + c / 2 + 2], c % 2);
+    for (int c = 0; c < 4; c++) {
+        t[c] = _mm256_permute2f128_ps(r[c], r[4 + c], 0x20);
+        t[4 + c] = _mm256_permute2f128_ps(r[c], r[4 + c], 0x31);
+    }
+    for (int i = 0; i < WIDTH; i++)
+        r[i] = t[i];
+}
+
+#define DOT_QUERIES 2 /* what the registers hold of a tile */
+#define DOT_VECTORS 2
+#define SUM_QUERIES 4
+#define SUM_TILE_VECTORS 2
+
 #include "worker/engine/simd_attention.h"
+#include "worker/engine/simd_tiles.h"
 
 const struct kernels kernels_avx2 = SIMD_TABLE("avx2");

@@ -4,6 +4,7 @@
  * unsigned and their offset comes off through the activations' sums. */
 #include <immintrin.h>
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "worker/engine/detmath_expf.h"
@@ -165,10 +166,11 @@ AVX512_INLINE vf vf_max(vf a, vf b)
     return _mm512_max_ps(a, b);
 }
 
-/* x where x is not a number, else a. */
-AVX512_INLINE vf vf_or_nan(vf a, vf x)
+/* p * 2^n, rounded once. */
+AVX512_INLINE vf vf_scale2(vf p, vf n, vf t)
 {
-    return _mm512_mask_mov_ps(a, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), x);
+    (void)t;
+    return _mm512_scalef_ps(p, n);
 }
 
 /* Low 16 bits of each lane, as a half. */
@@ -296,6 +298,51 @@ AVX512_INLINE vf vf_fold(vf (*r)[1])
     return fold1(fold2(x[0], x[1]), fold2(x[2], x[3]));
 }
 
+AVX512_INLINE vf lanes4(vf a, vf b, int pick)
+{
+    return pick == 0x44   ? _mm512_shuffle_f32x4(a, b, 0x44)
+           : pick == 0xee ? _mm512_shuffle_f32x4(a, b, 0xee)
+           : pick == 0x88 ? _mm512_shuffle_f32x4(a, b, 0x88)
+                          : _mm512_shuffle_f32x4(a, b, 0xdd);
+}
+
+AVX512_INLINE vf pairs(vf a, vf b, bool high)
+{
+    __m512d x = _mm512_castps_pd(a), y = _mm512_castps_pd(b);
+    return _mm512_castpd_ps(high ? _mm512_unpackhi_pd(x, y) : _mm512_unpacklo_pd(x, y));
+}
+
+/* Sixteen rows become sixteen columns: within quarters of four rows, then the quarters. */
+AVX512_INLINE void vf_turn(vf *r)
+{
+    vf t[WIDTH];
+    for (int i = 0; i < WIDTH; i += 2) {
+        t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
+        t[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+    }
+    for (int i = 0; i < WIDTH; i += 4)
+        for (int c = 0; c < 4; c++)
+            r[i + c] = pairs(t[i + c / 2], t[i + c / 2 + 2], c % 2);
+    for (int c = 0; c < 4; c++) {
+        t[c] = lanes4(r[c], r[4 + c], 0x44);
+        t[4 + c] = lanes4(r[8 + c], r[12 + c], 0x44);
+        t[8 + c] = lanes4(r[c], r[4 + c], 0xee);
+        t[12 + c] = lanes4(r[8 + c], r[12 + c], 0xee);
+    }
+    for (int c = 0; c < 4; c++) {
+        r[c] = lanes4(t[c], t[4 + c], 0x88);
+        r[4 + c] = lanes4(t[c], t[4 + c], 0xdd);
+        r[8 + c] = lanes4(t[8 + c], t[12 + c], 0x88);
+        r[12 + c] = lanes4(t[8 + c], t[12 + c], 0xdd);
+    }
+}
+
+#define DOT_QUERIES 4 /* what the registers hold of a tile */
+#define DOT_VECTORS 1
+#define SUM_QUERIES 4
+#define SUM_TILE_VECTORS 4
+
 #include "worker/engine/simd_attention.h"
+#include "worker/engine/simd_tiles.h"
 
 const struct kernels kernels_avx512 = SIMD_TABLE("avx512");

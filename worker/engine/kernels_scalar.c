@@ -212,6 +212,57 @@ static void scalar_f32_to_f16(const float *x, uint16_t *y, uint32_t n)
         y[i] = f32_to_f16(x[i]);
 }
 
+static void scalar_f16_to_f32(const uint16_t *x, float *y, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        y[i] = unpack_half_bits(x[i]);
+}
+
+static void scalar_columns_f32(const float *k, uint32_t n, float *columns)
+{
+    for (uint32_t r = 0; r < KERNEL_BLOCK; r++)
+        for (uint32_t i = 0; i < n; i++)
+            columns[(size_t)i * KERNEL_BLOCK + r] = k[(size_t)r * n + i];
+}
+
+static void scalar_columns_f16(const uint16_t *k, uint32_t n, float *columns)
+{
+    for (uint32_t r = 0; r < KERNEL_BLOCK; r++)
+        for (uint32_t i = 0; i < n; i++)
+            columns[(size_t)i * KERNEL_BLOCK + r] = unpack_half_bits(k[(size_t)r * n + i]);
+}
+
+/* A lane of all keys at a time, then the tree over whole lanes. */
+static void scalar_dots_tile(const float *q, uint32_t n_q, const float *columns, uint32_t n,
+                             float scale, float *out, size_t stride)
+{
+    for (; n_q; n_q--, q += n, out += stride) {
+        float lanes[LANES][KERNEL_BLOCK] = {{0}};
+        for (uint32_t i = 0; i < n; i++)
+            for (uint32_t r = 0; r < KERNEL_BLOCK; r++)
+                lanes[i % LANES][r] =
+                    fmaf(q[i], columns[(size_t)i * KERNEL_BLOCK + r], lanes[i % LANES][r]);
+        for (uint32_t w = LANES / 2; w >= 1; w /= 2)
+            for (uint32_t l = 0; l < w; l++)
+                for (uint32_t r = 0; r < KERNEL_BLOCK; r++)
+                    lanes[l][r] += lanes[l + w][r];
+        for (uint32_t r = 0; r < KERNEL_BLOCK; r++)
+            out[r] = lanes[0][r] * scale;
+    }
+}
+
+static void scalar_sums_tile(const float *p, size_t stride, const uint32_t *counts, uint32_t n_q,
+                             const float *v, uint32_t n, float *out)
+{
+    for (uint32_t j = 0; j < n_q; j++, p += stride, out += n)
+        for (uint32_t i = 0; i < n; i++) {
+            float acc = 0;
+            for (uint32_t r = 0; r < counts[j]; r++)
+                acc = fmaf(p[r], v[(size_t)r * n + i], acc);
+            out[i] += acc;
+        }
+}
+
 static void scalar_rms_norm(const float *x, const float *w, float eps, uint32_t n, float *y)
 {
     float mean = scalar_dot_f32(x, x, n) / (float)n;
@@ -246,14 +297,18 @@ static float scalar_max(const float *x, uint32_t n)
     return lanes[0];
 }
 
-static float scalar_exp_sum(const float *x, float m, float *y, uint32_t n)
+static float scalar_exp_blocks(const float *x, float m, float *y, uint32_t n)
 {
-    float lanes[LANES] = {0};
-    for (uint32_t i = 0; i < n; i++) {
-        y[i] = expf_defined(x[i] - m);
-        lanes[i % LANES] += y[i];
+    float total = 0;
+    for (uint32_t i0 = 0; i0 < n; i0 += KERNEL_BLOCK) {
+        float lanes[LANES] = {0};
+        for (uint32_t i = i0; i < n && i < i0 + KERNEL_BLOCK; i++) {
+            y[i] = expf_defined(x[i] - m);
+            lanes[i % LANES] += y[i];
+        }
+        total += lanes_sum(lanes);
     }
-    return lanes_sum(lanes);
+    return total;
 }
 
 static void scalar_scale(float *x, float a, uint32_t n)
@@ -272,10 +327,15 @@ const struct kernels kernels_scalar = {
     .sums_f32 = scalar_sums_f32,
     .sums_f16 = scalar_sums_f16,
     .f32_to_f16 = scalar_f32_to_f16,
+    .f16_to_f32 = scalar_f16_to_f32,
+    .columns_f32 = scalar_columns_f32,
+    .columns_f16 = scalar_columns_f16,
+    .dots_tile = scalar_dots_tile,
+    .sums_tile = scalar_sums_tile,
     .rms_norm = scalar_rms_norm,
     .add = scalar_add,
     .silu_mul = scalar_silu_mul,
     .max = scalar_max,
-    .exp_sum = scalar_exp_sum,
+    .exp_blocks = scalar_exp_blocks,
     .scale = scalar_scale,
 };

@@ -5,9 +5,9 @@
 #ifndef WORKER_ENGINE_SIMD_VECTORS_H
 #define WORKER_ENGINE_SIMD_VECTORS_H
 
+/* What is not a number stays so through min, max and all that follows. */
 SIMD_INLINE vf vf_exp(vf x)
 {
-    vf nan = x;
     x = vf_min(vf_set1(EXPF_MAX), x);
     x = vf_max(vf_set1(EXPF_MIN), x);
     vf t = vf_fma(x, vf_set1(EXPF_LOG2E), vf_set1(EXPF_MAGIC));
@@ -21,11 +21,7 @@ SIMD_INLINE vf vf_exp(vf x)
     p = vf_fma(p, r, vf_set1(EXPF_C2));
     p = vf_fma(p, r, vf_set1(1.0f));
     p = vf_fma(p, r, vf_set1(1.0f));
-    vi k = vi_add(vf_bits(t), vi_set1(-EXPF_MAGIC_BITS));
-    vi k1 = vi_sra(k, 1), k2 = vi_sub(k, k1);
-    p = vf_mul(p, vf_from_bits(vi_sll(vi_add(k1, vi_set1(127)), 23)));
-    p = vf_mul(p, vf_from_bits(vi_sll(vi_add(k2, vi_set1(127)), 23)));
-    return vf_or_nan(p, nan);
+    return vf_scale2(p, n, t);
 }
 
 /* Rounds one block of 32 as act_block of the definition does. */
@@ -102,6 +98,15 @@ static void simd_f32_to_f16(const float *x, uint16_t *y, uint32_t n)
         y[i] = f32_to_f16(x[i]);
 }
 
+static void simd_f16_to_f32(const uint16_t *x, float *y, uint32_t n)
+{
+    uint32_t i = 0;
+    for (; i + WIDTH <= n; i += WIDTH)
+        vf_store(y + i, vf_load_half((const uint8_t *)(x + i)));
+    for (; i < n; i++)
+        y[i] = unpack_half_bits(x[i]);
+}
+
 static void simd_rms_norm(const float *x, const float *w, float eps, uint32_t n, float *y)
 {
     float mean = simd_dot_f32(x, x, n) / (float)n;
@@ -136,44 +141,26 @@ static void simd_silu_mul(const float *gate, const float *up, float *y, uint32_t
 
 static float simd_max(const float *x, uint32_t n)
 {
-    vf acc[LANE_VECTORS];
+    enum { VECTORS = 4 }; /* in any order: it is exact, and what is not a number never wins */
+    vf acc[VECTORS];
     float lanes[LANES];
     uint32_t i = 0;
-    for (int v = 0; v < LANE_VECTORS; v++)
+    for (int v = 0; v < VECTORS; v++)
         acc[v] = vf_set1(-INFINITY);
-    for (; i + LANES <= n; i += LANES)
-        for (uint32_t v = 0; v < LANE_VECTORS; v++)
+    for (; i + VECTORS * WIDTH <= n; i += VECTORS * WIDTH)
+        for (uint32_t v = 0; v < VECTORS; v++)
             acc[v] = vf_max(vf_load(x + i + v * WIDTH), acc[v]);
+    for (; i + WIDTH <= n; i += WIDTH)
+        acc[0] = vf_max(vf_load(x + i), acc[0]);
+    acc[0] = vf_max(vf_max(acc[0], acc[1]), vf_max(acc[2], acc[3]));
     for (int v = 0; v < LANE_VECTORS; v++)
-        vf_store(lanes + v * WIDTH, acc[v]);
+        vf_store(lanes + v * WIDTH, acc[0]);
     for (uint32_t l = 0; i + l < n; l++)
         lanes[l] = x[i + l] > lanes[l] ? x[i + l] : lanes[l];
     for (uint32_t w = LANES / 2; w >= 1; w /= 2)
         for (uint32_t l = 0; l < w; l++)
             lanes[l] = lanes[l + w] > lanes[l] ? lanes[l + w] : lanes[l];
     return lanes[0];
-}
-
-static float simd_exp_sum(const float *x, float m, float *y, uint32_t n)
-{
-    vf acc[LANE_VECTORS];
-    float lanes[LANES];
-    uint32_t i = 0;
-    for (int v = 0; v < LANE_VECTORS; v++)
-        acc[v] = vf_set1(0.0f);
-    for (; i + LANES <= n; i += LANES)
-        for (uint32_t v = 0; v < LANE_VECTORS; v++) {
-            vf e = vf_exp(vf_sub(vf_load(x + i + v * WIDTH), vf_set1(m)));
-            vf_store(y + i + v * WIDTH, e);
-            acc[v] = vf_add(acc[v], e);
-        }
-    for (int v = 0; v < LANE_VECTORS; v++)
-        vf_store(lanes + v * WIDTH, acc[v]);
-    for (uint32_t l = 0; i + l < n; l++) {
-        y[i + l] = expf_defined(x[i + l] - m);
-        lanes[l] += y[i + l];
-    }
-    return lanes_tail(lanes);
 }
 
 static void simd_scale(float *x, float a, uint32_t n)
@@ -191,7 +178,9 @@ static void simd_scale(float *x, float a, uint32_t n)
         .matmul = simd_matmul, .dots_f32 = simd_dots_f32, .dots_f16 = simd_dots_f16,               \
         .sums_f32 = simd_sums_f32, .sums_f16 = simd_sums_f16, .f32_to_f16 = simd_f32_to_f16,       \
         .rms_norm = simd_rms_norm, .add = simd_add, .silu_mul = simd_silu_mul, .max = simd_max,    \
-        .exp_sum = simd_exp_sum, .scale = simd_scale,                                              \
+        .exp_blocks = simd_exp_blocks, .scale = simd_scale, .f16_to_f32 = simd_f16_to_f32,         \
+        .columns_f32 = simd_columns_f32, .columns_f16 = simd_columns_f16,                          \
+        .dots_tile = simd_dots_tile, .sums_tile = simd_sums_tile,                                  \
     }
 
 #endif

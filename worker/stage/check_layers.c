@@ -116,7 +116,7 @@ static double probability_sum(const struct probe *p, uint32_t head, double *entr
         p->c->kn->dots_f32(q, k, 1, d, &score[r]);
         score[r] /= sqrtf((float)d);
     }
-    float sum = p->c->kn->exp_sum(score, p->c->kn->max(score, ROWS), e, ROWS);
+    float sum = p->c->kn->exp_blocks(score, p->c->kn->max(score, ROWS), e, ROWS);
     double total = 0;
     for (uint32_t r = 0; r < ROWS; r++) {
         double share = (double)e[r] / (double)sum;

@@ -333,6 +333,63 @@ static void check_attention(const struct kernels *s, const struct kernels *k, ui
     free(h);
 }
 
+/* Tiles of rows: what dots, scale, sums and add give row by row; nothing is written beyond. */
+static void check_tiles(const struct kernels *s, const struct kernels *k, uint32_t n)
+{
+    enum { ROWS = 11, STRIDE = KERNEL_BLOCK + 5 };
+    uint32_t block = n * KERNEL_BLOCK, total = n * ROWS;
+    float *x = make_floats(block), *q = make_floats(total), *p = make_floats(ROWS * STRIDE);
+    float *columns = calloc(block + 1, 4), *from_half = calloc(block + 1, 4);
+    float *y = calloc(total + 1, 4), *z = calloc(total + 1, 4), *wide = calloc(block + 1, 4);
+    float a[ROWS * STRIDE] = {0}, b[ROWS * STRIDE] = {0}, *acc = calloc(n, 4);
+    uint16_t *h = malloc((size_t)block * 2);
+    uint32_t counts[ROWS];
+    s->f32_to_f16(x, h, block);
+    k->f16_to_f32(h, wide, block);
+    k->columns_f16(h, n, from_half);
+    k->columns_f32(wide, n, columns);
+    assert_memory_equal(columns, from_half, (block + 1) * 4);
+    for (uint32_t i = 0; i < ROWS; i++) {
+        s->dots_f16(q + i * n, h, KERNEL_BLOCK, n, a + i * STRIDE);
+        s->scale(a + i * STRIDE, 0.3f, KERNEL_BLOCK);
+        counts[i] = next_random() % (KERNEL_BLOCK + 1);
+    }
+    k->dots_tile(q, ROWS, columns, n, 0.3f, b, STRIDE);
+    assert_memory_equal(a, b, sizeof a);
+    for (uint32_t i = 0; i < ROWS; i++)
+        s->sums_f16(p + i * STRIDE, h, counts[i], n, acc), s->add(y + i * n, acc, n);
+    k->sums_tile(p, STRIDE, counts, ROWS, wide, n, z);
+    assert_memory_equal(y, z, (total + 1) * 4);
+    for (uint32_t i = 0; i < ROWS; i++)
+        s->sums_f32(p + i * STRIDE, x, counts[i], n, acc), s->add(y + i * n, acc, n);
+    k->sums_tile(p, STRIDE, counts, ROWS, x, n, z); /* on top of what is there */
+    assert_memory_equal(y, z, (total + 1) * 4);
+    void *all[] = {x, q, p, columns, from_half, y, z, wide, acc, h};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+}
+
+/* The sum of long rows: every block on its own, then in order. */
+static void exponentials_sum_block_by_block(void **arg)
+{
+    enum { N = 700 };
+    float y[N], z[N];
+    (void)arg;
+    for (unsigned i = 0; kernels_at(i); i++)
+        for (uint32_t n = 1; n <= N; n += n < 40 ? 1 : 61) {
+            float *x = make_floats(n), want = 0;
+            for (uint32_t j = 0; j < n; j++)
+                x[j] *= j % 5 ? 4.0f : 90.0f;
+            for (uint32_t j = 0; j < n; j += KERNEL_BLOCK)
+                want += kernels_scalar.exp_blocks(x + j, 2.0f, y + j,
+                                                  n - j < KERNEL_BLOCK ? n - j : KERNEL_BLOCK);
+            float got = kernels_at(i)->exp_blocks(x, 2.0f, z, n);
+            assert_memory_equal(&want, &got, 4);
+            assert_memory_equal(y, z, n * 4);
+            free(x);
+        }
+}
+
 static void check_vectors(const struct kernels *s, const struct kernels *k, uint32_t n)
 {
     float *x = make_floats(n), *w = make_floats(n);
@@ -343,8 +400,8 @@ static void check_vectors(const struct kernels *s, const struct kernels *k, uint
     assert_memory_equal(h, g, n * 2);
     float a = s->max(x, n), b = k->max(x, n);
     assert_memory_equal(&a, &b, 4);
-    a = s->exp_sum(x, a, y, n), b = k->exp_sum(x, a, z, n);
-    a = s->exp_sum(x, 3.0f, y, n), b = k->exp_sum(x, 3.0f, z, n);
+    a = s->exp_blocks(x, a, y, n), b = k->exp_blocks(x, a, z, n);
+    a = s->exp_blocks(x, 3.0f, y, n), b = k->exp_blocks(x, 3.0f, z, n);
     assert_memory_equal(&a, &b, 4);
     assert_memory_equal(y, z, n * 4);
     s->rms_norm(x, w, 1e-6f, n, y);
@@ -375,6 +432,9 @@ static void vector_functions_give_the_same_bits(void **arg)
             check_vectors(&kernels_scalar, kernels_at(i), n);
             check_attention(&kernels_scalar, kernels_at(i), n);
         }
+    for (unsigned i = 0; kernels_at(i); i++)
+        for (uint32_t n = 1; n < 150; n += n < 70 ? 1 : 29)
+            check_tiles(&kernels_scalar, kernels_at(i), n);
 }
 
 static void expf_gives_the_same_bits_over_its_whole_range(void **arg)
@@ -393,12 +453,12 @@ static void expf_gives_the_same_bits_over_its_whole_range(void **arg)
                     x[j] = 1.0f;
             }
             x[0] = INFINITY, x[1] = -INFINITY, x[2] = -0.0f, x[3] = 88.73f, x[4] = -103.98f;
-            float a = kernels_scalar.exp_sum(x, 0.0f, y, N);
-            float b = kernels_at(i)->exp_sum(x, 0.0f, z, N);
+            float a = kernels_scalar.exp_blocks(x, 0.0f, y, N);
+            float b = kernels_at(i)->exp_blocks(x, 0.0f, z, N);
             assert_memory_equal(y, z, sizeof(y));
             assert_true(a == b);
             x[5] = NAN;
-            kernels_at(i)->exp_sum(x, 0.0f, z, 16);
+            kernels_at(i)->exp_blocks(x, 0.0f, z, 16);
             assert_true(isnan(z[5]) && isinf(z[0]) && z[1] == 0.0f);
         }
 }
@@ -480,6 +540,7 @@ int main(void)
         cmocka_unit_test(a_value_that_is_not_finite_poisons_its_row_only),
         cmocka_unit_test(prepared_activations_are_equal_in_all_tables),
         cmocka_unit_test(vector_functions_give_the_same_bits),
+        cmocka_unit_test(exponentials_sum_block_by_block),
         cmocka_unit_test(expf_gives_the_same_bits_over_its_whole_range),
         cmocka_unit_test(halves_round_alike_everywhere),
         cmocka_unit_test(silu_and_norm_are_close_to_exact),

@@ -1,0 +1,240 @@
+/* simd_tiles.h - many rows against a block of keys and values (internal template, see
+ * simd_unpack.h).
+ *
+ * The keys lie in columns, so a lane of the definition is a vector over WIDTH keys: the lanes of
+ * one row are computed one after another and added as the tree says, without a shuffle. What is
+ * loaded of keys and values serves DOT_QUERIES or SUM_QUERIES rows. */
+#ifndef WORKER_ENGINE_SIMD_TILES_H
+#define WORKER_ENGINE_SIMD_TILES_H
+
+SIMD_INLINE void simd_columns(const void *k, uint32_t n, float *columns, bool is_half)
+{
+    for (uint32_t r0 = 0; r0 < KERNEL_BLOCK; r0 += WIDTH) {
+        size_t first = (size_t)r0 * n;
+        uint32_t i = 0;
+        for (; i + WIDTH <= n; i += WIDTH) {
+            vf x[WIDTH];
+            for (uint32_t r = 0; r < WIDTH; r++)
+                x[r] = vf_load_any(k, first + (size_t)r * n + i, is_half);
+            vf_turn(x);
+            for (uint32_t j = 0; j < WIDTH; j++)
+                vf_store(columns + (size_t)(i + j) * KERNEL_BLOCK + r0, x[j]);
+        }
+        for (; i < n; i++)
+            for (uint32_t r = 0; r < WIDTH; r++)
+                columns[(size_t)i * KERNEL_BLOCK + r0 + r] =
+                    load_any(k, first + (size_t)r * n + i, is_half);
+    }
+}
+
+static void simd_columns_f32(const float *k, uint32_t n, float *columns)
+{
+    simd_columns(k, n, columns, false);
+}
+
+static void simd_columns_f16(const uint16_t *k, uint32_t n, float *columns)
+{
+    simd_columns(k, n, columns, true);
+}
+
+/* ---- dot products ---- */
+
+struct dots_tile {
+    const float *q; /* [n_q][n] */
+    const float *columns;
+    uint32_t n;
+    int n_q; /* a constant where this is inlined */
+};
+
+/* Lane l of DOT_VECTORS * WIDTH keys. */
+SIMD_INLINE void lane_dots(const struct dots_tile *t, uint32_t l, vf (*acc)[DOT_VECTORS])
+{
+    for (int j = 0; j < t->n_q; j++)
+        for (int v = 0; v < DOT_VECTORS; v++)
+            acc[j][v] = vf_set1(0.0f);
+    for (uint32_t i = l; i < t->n; i += LANES) {
+        vf k[DOT_VECTORS];
+        for (int v = 0; v < DOT_VECTORS; v++)
+            k[v] = vf_load(t->columns + (size_t)i * KERNEL_BLOCK + (size_t)v * WIDTH);
+        for (int j = 0; j < t->n_q; j++)
+            for (int v = 0; v < DOT_VECTORS; v++)
+                acc[j][v] = vf_fma(vf_set1(t->q[(size_t)j * t->n + i]), k[v], acc[j][v]);
+    }
+}
+
+/* The branch of the tree over what `below` gives for l and for l + step. */
+#define DOTS_BRANCH(name, below, step)                                                             \
+    SIMD_INLINE void name(const struct dots_tile *t, uint32_t l, vf(*acc)[DOT_VECTORS])            \
+    {                                                                                              \
+        vf other[DOT_QUERIES][DOT_VECTORS];                                                        \
+        below(t, l, acc);                                                                          \
+        below(t, l + (step), other);                                                               \
+        for (int j = 0; j < t->n_q; j++)                                                           \
+            for (int v = 0; v < DOT_VECTORS; v++)                                                  \
+                acc[j][v] = vf_add(acc[j][v], other[j][v]);                                        \
+    }
+
+DOTS_BRANCH(dots_from8, lane_dots, 8)
+DOTS_BRANCH(dots_from4, dots_from8, 4)
+DOTS_BRANCH(dots_from2, dots_from4, 2)
+DOTS_BRANCH(dots_from1, dots_from2, 1)
+
+SIMD_INLINE void dots_of(const float *q, int n_q, const float *columns, uint32_t n, float scale,
+                         float *out, size_t stride)
+{
+    for (uint32_t r = 0; r < KERNEL_BLOCK; r += DOT_VECTORS * WIDTH) {
+        const struct dots_tile t = {q, columns + r, n, n_q};
+        vf acc[DOT_QUERIES][DOT_VECTORS];
+        dots_from1(&t, 0, acc);
+        for (int j = 0; j < n_q; j++)
+            for (int v = 0; v < DOT_VECTORS; v++)
+                vf_store(out + (size_t)j * stride + r + (size_t)v * WIDTH,
+                         vf_mul(acc[j][v], vf_set1(scale)));
+    }
+}
+
+SIMD_INLINE void dots_of_all(const float *q, uint32_t n_q, const float *columns, uint32_t n,
+                             float scale, float *out, size_t stride)
+{
+    for (; n_q >= DOT_QUERIES; n_q -= DOT_QUERIES) {
+        dots_of(q, DOT_QUERIES, columns, n, scale, out, stride);
+        q += (size_t)DOT_QUERIES * n;
+        out += DOT_QUERIES * stride;
+    }
+    for (; n_q; n_q--, q += n, out += stride)
+        dots_of(q, 1, columns, n, scale, out, stride);
+}
+
+/* The usual head sizes as constants: short loops unroll. */
+static void simd_dots_tile(const float *q, uint32_t n_q, const float *columns, uint32_t n,
+                           float scale, float *out, size_t stride)
+{
+    switch (n) {
+    case 32:
+        dots_of_all(q, n_q, columns, 32, scale, out, stride);
+        break;
+    case 64:
+        dots_of_all(q, n_q, columns, 64, scale, out, stride);
+        break;
+    default:
+        dots_of_all(q, n_q, columns, n, scale, out, stride);
+        break;
+    }
+}
+
+/* ---- sums over values ---- */
+
+/* n_v vectors of n_q rows' sums (both constants): the values all of them take, then the rest. */
+SIMD_INLINE void sums_of(const float *p, size_t stride, const uint32_t *counts, int n_q,
+                         const float *v, uint32_t n, int n_v, float *out)
+{
+    vf acc[SUM_QUERIES][SUM_TILE_VECTORS];
+    uint32_t common = counts[0], r = 0;
+    for (int j = 0; j < n_q; j++) {
+        common = counts[j] < common ? counts[j] : common;
+        for (int s = 0; s < n_v; s++)
+            acc[j][s] = vf_set1(0.0f);
+    }
+    for (; r < common; r++) {
+        vf x[SUM_TILE_VECTORS];
+        for (int s = 0; s < n_v; s++)
+            x[s] = vf_load(v + (size_t)r * n + (size_t)s * WIDTH);
+        for (int j = 0; j < n_q; j++)
+            for (int s = 0; s < n_v; s++)
+                acc[j][s] = vf_fma(vf_set1(p[(size_t)j * stride + r]), x[s], acc[j][s]);
+    }
+    for (int j = 0; j < n_q; j++) {
+        for (r = common; r < counts[j]; r++)
+            for (int s = 0; s < n_v; s++)
+                acc[j][s] = vf_fma(vf_set1(p[(size_t)j * stride + r]),
+                                   vf_load(v + (size_t)r * n + (size_t)s * WIDTH), acc[j][s]);
+        for (int s = 0; s < n_v; s++) {
+            float *o = out + (size_t)j * n + (size_t)s * WIDTH;
+            vf_store(o, vf_add(vf_load(o), acc[j][s]));
+        }
+    }
+}
+
+SIMD_INLINE void sums_of_rows(const float *p, size_t stride, const uint32_t *counts, int n_q,
+                              const float *v, uint32_t n, float *out)
+{
+    uint32_t i = 0;
+    for (; i + SUM_TILE_VECTORS * WIDTH <= n; i += SUM_TILE_VECTORS * WIDTH)
+        sums_of(p, stride, counts, n_q, v + i, n, SUM_TILE_VECTORS, out + i);
+    for (; i + 2 * WIDTH <= n; i += 2 * WIDTH)
+        sums_of(p, stride, counts, n_q, v + i, n, 2, out + i);
+    for (; i + WIDTH <= n; i += WIDTH)
+        sums_of(p, stride, counts, n_q, v + i, n, 1, out + i);
+    for (; i < n; i++)
+        for (int j = 0; j < n_q; j++) {
+            float acc = 0;
+            for (uint32_t r = 0; r < counts[j]; r++)
+                acc = fmaf(p[(size_t)j * stride + r], v[(size_t)r * n + i], acc);
+            out[(size_t)j * n + i] += acc;
+        }
+}
+
+static void simd_sums_tile(const float *p, size_t stride, const uint32_t *counts, uint32_t n_q,
+                           const float *v, uint32_t n, float *out)
+{
+    for (; n_q >= SUM_QUERIES; n_q -= SUM_QUERIES) {
+        sums_of_rows(p, stride, counts, SUM_QUERIES, v, n, out);
+        p += SUM_QUERIES * stride;
+        counts += SUM_QUERIES;
+        out += (size_t)SUM_QUERIES * n;
+    }
+    for (; n_q; n_q--, p += stride, counts++, out += n)
+        sums_of_rows(p, stride, counts, 1, v, n, out);
+}
+
+/* ---- exponentials ---- */
+
+/* One block of 32, in lanes; a lane begins at +0, which an exponential leaves as it is. */
+SIMD_INLINE void exp_block(const float *x, vf m, float *y, vf *lanes)
+{
+    for (uint32_t v = 0; v < LANE_VECTORS; v++) {
+        vf a = vf_exp(vf_sub(vf_load(x + v * WIDTH), m));
+        vf b = vf_exp(vf_sub(vf_load(x + LANES + v * WIDTH), m));
+        vf_store(y + v * WIDTH, a);
+        vf_store(y + LANES + v * WIDTH, b);
+        lanes[v] = vf_add(a, b);
+    }
+}
+
+/* Blocks come WIDTH at a time, so that their trees are added side by side. */
+static float simd_exp_blocks(const float *x, float m, float *y, uint32_t n)
+{
+    float total = 0, lanes[LANES], sums[WIDTH];
+    vf top = vf_set1(m);
+    uint32_t i = 0;
+    while (i + WIDTH * KERNEL_BLOCK <= n) {
+        vf acc[WIDTH][LANE_VECTORS];
+        for (uint32_t b = 0; b < WIDTH; b++, i += KERNEL_BLOCK)
+            exp_block(x + i, top, y + i, acc[b]);
+        vf_store(sums, vf_fold(acc));
+        for (uint32_t b = 0; b < WIDTH; b++)
+            total += sums[b];
+    }
+    for (; i + KERNEL_BLOCK <= n; i += KERNEL_BLOCK) {
+        vf acc[LANE_VECTORS];
+        exp_block(x + i, top, y + i, acc);
+        for (int v = 0; v < LANE_VECTORS; v++)
+            vf_store(lanes + v * WIDTH, acc[v]);
+        total += lanes_tail(lanes);
+    }
+    if (i == n)
+        return total;
+    memset(lanes, 0, sizeof lanes);
+    for (uint32_t j = i; j < n; j += WIDTH) {
+        uint32_t left = n - j < WIDTH ? n - j : WIDTH;
+        float part[WIDTH] = {0};
+        memcpy(part, x + j, left * sizeof *part);
+        vf_store(part, vf_exp(vf_sub(vf_load(part), top)));
+        memcpy(y + j, part, left * sizeof *part);
+        for (uint32_t l = 0; l < left; l++)
+            lanes[(j - i + l) % LANES] += part[l];
+    }
+    return total + lanes_tail(lanes);
+}
+
+#endif
