@@ -16,7 +16,7 @@ VERSION := 0.2.0
 BUILD   := $(VERSION)
 
 PKGS_proto       := json-c openssl zlib libpcre2-8 libzmq
-PKGS_coordinator := $(PKGS_proto) lmdb yaml-0.1
+PKGS_coordinator := $(PKGS_proto) lmdb yaml-0.1 libcurl
 PKGS_worker      := $(PKGS_proto)
 PKGS_sandbox     := $(PKGS_proto) libseccomp
 PKGS_test        := cmocka

@@ -8,9 +8,10 @@
 # through sudo; without either it prints the exact command and stops with status 2.
 set -eu
 
-core_pc="libzmq lmdb yaml-0.1 json-c libseccomp libpcre2-8 openssl zlib cmocka python3-embed"
+core_pc="libzmq lmdb yaml-0.1 json-c libseccomp libpcre2-8 openssl zlib libcurl cmocka python3-embed"
 core_deb="gcc libc6-dev pkg-config libzmq3-dev liblmdb-dev libyaml-dev libjson-c-dev \
 libseccomp-dev libpcre2-dev libssl-dev zlib1g-dev libcmocka-dev \
+libcurl4-openssl-dev \
 libpython3-dev python3"
 dev_deb="clang clang-format clang-tidy cppcheck libclang-rt-14-dev gdb valgrind"
 

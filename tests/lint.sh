@@ -24,6 +24,7 @@ for room in proto coordinator worker sandbox; do
     arrows "$room" "^($others)/" "$(git ls-files "$room/*.c" "$room/*.h")" || bad=1
 done
 arrows "recipe" "^coordinator/(task|plan|dispatch|run|store|report|cli)/" "$(git ls-files 'coordinator/recipe/*')" || bad=1
+arrows "data" "^coordinator/(task|plan|dispatch|run|store|report|cli)/" "$(git ls-files 'coordinator/data/*')" || bad=1
 arrows "task" "^coordinator/(plan|dispatch|run|store|report|cli)/" "$(git ls-files 'coordinator/task/*')" || bad=1
 arrows "plan" "^coordinator/(dispatch|run|report|cli)/" "$(git ls-files 'coordinator/plan/*')" || bad=1
 arrows "store" "^coordinator/(recipe|task|plan|dispatch|run|report|cli)/" "$(git ls-files 'coordinator/store/*')" || bad=1

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "coordinator/data/catalogue.h"
 #include "coordinator/task/rows_csv.h"
 #include "coordinator/task/text.h"
 #include "proto/file.h"
@@ -471,10 +472,13 @@ int rows_report_missing(const char *what, const char *get, const struct places *
     px_buf_printf(&b, "%s was not found in ", what);
     for (uint32_t i = 0; i < p->n; i++)
         px_buf_printf(&b, "%s%s (%s)", i ? ", " : "", p->list[i].dir, p->list[i].why);
+    PX_FREE char *first = px_xstrndup(what, strcspn(what, " "));
+    PX_FREE char *set = catalogue_hint(first);
+    PX_FREE char *fetch = set ? px_xasprintf("`proctor data fetch %s`, or ", set) : px_xstrdup("");
     px_fail(err, PX_EMISSING,
-            "%s; get it: %s; then put it into one of these directories, or name yours by --data or "
-            "PROCTOR_DATA",
-            (char *)b.data, get ? get : "-");
+            "%s; get it: %s%s; then put it into one of these directories, or name yours by --data "
+            "or PROCTOR_DATA",
+            (char *)b.data, fetch, get ? get : "-");
     px_buf_clear(&b);
     return -1;
 }

@@ -6,8 +6,8 @@
 #ifndef COORDINATOR_TASK_ROWS_H
 #define COORDINATOR_TASK_ROWS_H
 
+#include "coordinator/data/places.h"
 #include "coordinator/task/regex.h"
-#include "coordinator/task/rows_find.h"
 #include "coordinator/task/value.h"
 #include "proto/digest.h"
 

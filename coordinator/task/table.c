@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "coordinator/task/rows_find.h"
+#include "coordinator/data/places.h"
 #include "proto/mem.h"
 
 #define NO_PARTNER UINT32_MAX

@@ -101,8 +101,7 @@ static void list_tasks(const char *dir, const char *name, struct px_buf *out)
         free(names[i]);
 }
 
-/* Owned path of the task file, NULL when there is none. */
-static char *find_file(const char *name, struct px_err *err)
+char *task_file_path(const char *name, struct px_err *err)
 {
     if (is_path(name)) {
         if (px_exists(name))
@@ -438,7 +437,7 @@ struct task *task_load(const char *name_or_path, const struct task_env *env, str
 {
     PX_FREE char *text = NULL;
     size_t len;
-    char *path = find_file(name_or_path, err);
+    char *path = task_file_path(name_or_path, err);
     if (!path)
         return NULL;
     struct task *t = px_xcalloc(1, sizeof *t);

@@ -48,6 +48,9 @@ enum { TASK_MAX_TURNS = 8 };
 struct task *task_load(const char *name_or_path, const struct task_env *env, struct px_err *err);
 void task_free(struct task **t);
 
+/* Owned path of the task file of that name or path; NULL with err. */
+char *task_file_path(const char *name_or_path, struct px_err *err);
+
 const char *task_name(const struct task *t);
 const char *task_compat(const struct task *t); /* "" or "lm-eval" */
 enum task_request task_request(const struct task *t);

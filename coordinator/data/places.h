@@ -1,6 +1,6 @@
-/* rows_find.h - the directories in which data files are searched, in their order. */
-#ifndef COORDINATOR_TASK_ROWS_FIND_H
-#define COORDINATOR_TASK_ROWS_FIND_H
+/* places.h - the directories in which data files are searched, in their order. */
+#ifndef COORDINATOR_DATA_PLACES_H
+#define COORDINATOR_DATA_PLACES_H
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
-/* rows_find.c - where a data file is: --data, PROCTOR_DATA, the cache, Proctor's own recipes. */
-#include "coordinator/task/rows_find.h"
+/* places.c - where a data file is: --data, PROCTOR_DATA, the cache, Proctor's own recipes. */
+#include "coordinator/data/places.h"
 
 #include <stdlib.h>
 #include <string.h>
