@@ -26,13 +26,14 @@ const char help_compare[] =
     "that so many problems could have shown. Versions of a task with different problems are "
     "refused;\n"
     "problems that are not done on both sides are left out and counted.\n"
+    "A CELL is its name, or settings that no other cell has: k=2,subset=last.\n"
     "\n"
     "  --task NAME    this task only\n"
     "  --metric NAME  instead of the headline\n"
     "  --items        list the problems that were gained and lost\n"
     "  --json         for programs (docs/results.md)\n"
     "\n"
-    "Example: proctor compare runs/quickstart reuse.k=1 reuse.k=2 --items\n";
+    "Example: proctor compare runs/quickstart k=1 k=3,subset=last --items\n";
 
 enum { MOST_RUNS = 64 };
 

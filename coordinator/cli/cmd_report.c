@@ -40,7 +40,7 @@ const char help_samples[] =
     "  --task NAME     of this task only\n"
     "  --verdict NAME  of this verdict class or outcome: passed, wrong_answer, timeout, truncated "
     "...\n"
-    "  --cell NAME     of this cell only\n"
+    "  --cell NAME     of this cell only: its name, or settings that no other cell has (k=2)\n"
     "  --tokens        with the token ids of the prompts (receipt.prompt_token_ids)\n"
     "\n"
     "Example: proctor samples runs/quickstart --task small_code --verdict wrong_answer\n";

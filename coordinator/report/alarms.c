@@ -47,6 +47,8 @@ static void incomplete(const struct group_stats *g, uint32_t i, struct alarms *a
 
 static void inert_reuse(const struct group_stats *g, uint32_t i, struct alarms *a)
 {
+    if (g->group->judged != MANIFEST_NONE)
+        return; /* a judge answers by settings of its own */
     if (g->cell->reuse_on && g->long_sequences && g->reused_layer_steps == 0)
         raise_alarm(a, ALARM_FAILURE, "inert_reuse", i,
                     "layer reuse was asked for and reused nothing in %llu sequences of two or "

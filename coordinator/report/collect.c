@@ -211,11 +211,12 @@ void group_layout(const struct manifest_group *g, uint32_t *samples, uint32_t *t
 
 static void choose_pass_at(struct group_stats *g)
 {
-    static const uint32_t wanted[] = {1, 2, 5, 10, 20, 50, 100};
+    enum { MOST = 100 }; /* every further k costs a pass over the problems */
     if (g->samples < 2 || g->turns > 1 || g->group->judged != MANIFEST_NONE)
         return;
-    for (size_t i = 0; i < sizeof wanted / sizeof *wanted && wanted[i] < g->samples; i++)
-        g->pass_at[g->n_pass_at++].k = wanted[i];
+    g->pass_at = px_xcalloc(MOST + 1, sizeof *g->pass_at);
+    for (uint32_t k = 1; k <= MOST && k < g->samples; k++)
+        g->pass_at[g->n_pass_at++].k = k;
     g->pass_at[g->n_pass_at++].k = g->samples;
 }
 
@@ -364,6 +365,7 @@ static void free_group(struct group_stats *g)
     }
     parts_free(g);
     speeds_clear(&g->speeds);
+    free(g->pass_at);
     free(g->problem_done);
     free(g->problem_right);
     free(g->problem_subset);

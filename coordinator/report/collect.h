@@ -93,11 +93,11 @@ struct group_stats {
     uint64_t accidents[N_ACCIDENTS];          /* units with that accident */
     struct metric_stats metrics[MAX_METRICS]; /* the headline is the first */
     uint32_t n_metrics;
-    uint32_t n_pass_at; /* pass@k for the k that fit the samples, when samples > 1 */
-    struct {
+    struct pass_at {
         uint32_t k;
         double value;
-    } pass_at[8];
+    } * pass_at; /* pass@k for every k up to the samples (up to 100 and that of all), when > 1 */
+    uint32_t n_pass_at;
     struct majority majority;
     struct spread spread;
     struct duel duel;           /* judged in pairs */

@@ -214,7 +214,7 @@ static void finish_mean(struct group_stats *g, struct metric_stats *m)
 static bool is_share(const struct group_stats *g, const struct metric_stats *m)
 {
     const double *of = g->metrics[m->of].problem, *over = g->metrics[m->over].problem;
-    if (m->kind != METRIC_RATIO)
+    if (m->kind != METRIC_RATIO || !isfinite(m->value))
         return false;
     for (uint32_t i = 0; i < g->n_problems; i++)
         if (of[i] < 0 || of[i] > over[i])
@@ -231,7 +231,7 @@ static void finish_sums(struct group_stats *g, struct metric_stats *m)
     m->std_error = NAN;
     m->interval = (struct interval){NAN, NAN};
     m->method = "";
-    if (n < 2 || n > MOST_RESAMPLED)
+    if (n < 2 || n > MOST_RESAMPLED || !isfinite(m->value))
         return;
     double *parts = px_xcalloc(n, sizeof *parts);
     pseudo_values(g, m, NULL, n, true, parts);

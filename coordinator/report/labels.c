@@ -73,6 +73,87 @@ char **labels_make(const struct manifest *m)
     return labels;
 }
 
+/* ---- cells as people name them ---- */
+
+bool cell_has_name(const struct manifest_cell *c, const char *name)
+{
+    for (uint32_t i = 0; i < c->n_names; i++)
+        if (strcmp(c->names[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* Is a setting of a text ("k=2" or "reuse.k=2") among the settings of a name? */
+static bool has_setting(const char *name, const char *part, size_t n)
+{
+    const char *slash = strrchr(name, '/');
+    for (const char *p = slash ? slash + 1 : name; *p;) {
+        size_t len = strcspn(p, ",");
+        if (len >= n && memcmp(p + len - n, part, n) == 0 && memchr(part, '=', n) &&
+            (len == n || p[len - n - 1] == '.'))
+            return true;
+        p += len + (p[len] == ',');
+    }
+    return false;
+}
+
+static bool has_settings(const char *name, const char *text)
+{
+    while (*text) {
+        size_t n = strcspn(text, ",");
+        if (n == 0 || !has_setting(name, text, n))
+            return false;
+        text += n + (text[n] == ',');
+    }
+    return true;
+}
+
+enum likeness { LIKE_NAME, LIKE_LABEL, LIKE_SETTINGS, N_LIKENESS };
+
+static bool is_like(const struct manifest *m, const char *name, const char *text, enum likeness how)
+{
+    if (how == LIKE_NAME)
+        return strcmp(name, text) == 0;
+    PX_FREE char *label = how == LIKE_LABEL ? label_of_name(m, name) : NULL;
+    return label ? strcmp(label, text) == 0 : has_settings(name, text);
+}
+
+static const char *like_name(const struct manifest *m, const struct manifest_cell *c,
+                             const char *text, enum likeness how)
+{
+    for (uint32_t k = 0; k < c->n_names; k++)
+        if (is_like(m, c->names[k], text, how))
+            return c->names[k];
+    return NULL;
+}
+
+const char *cell_name_find(const struct manifest *m, const char *text, struct px_err *err)
+{
+    struct px_buf all;
+    px_buf_init(&all, 600);
+    uint32_t n = 0;
+    const char *found = NULL;
+    for (enum likeness how = 0; how < N_LIKENESS && n == 0 && *text; how++)
+        for (uint32_t i = 0; i < m->n_cells; i++) {
+            const char *name = like_name(m, &m->cells[i], text, how);
+            if (!name)
+                continue;
+            px_buf_printf(&all, "%s%s", n++ ? "; " : "", name);
+            found = name;
+            if (how == LIKE_NAME)
+                break;
+        }
+    for (uint32_t i = 0; i < m->n_cells && n == 0; i++)
+        px_buf_printf(&all, "%s%s", i ? "; " : "", m->cells[i].names[0]);
+    const char *list = all.len ? (const char *)all.data : "none";
+    if (n == 0)
+        px_fail(err, PX_EUSAGE, "there is no cell '%.100s'; there are %s", text, list);
+    else if (n > 1)
+        px_fail(err, PX_EUSAGE, "'%.100s' fits %u cells, name one of them: %s", text, n, list);
+    px_buf_clear(&all);
+    return n == 1 ? found : NULL;
+}
+
 void labels_free(char ***labels, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++)

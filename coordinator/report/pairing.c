@@ -69,7 +69,8 @@ static void pair(struct group_stats *g, const struct group_stats *base, uint32_t
     p->lost = c.lost;
     p->difference = c.difference;
     p->p = c.p;
-    p->speed_ratio = speed_ratio(g, base);
+    if (g->group->judged == MANIFEST_NONE) /* judges answer without layer reuse */
+        p->speed_ratio = speed_ratio(g, base);
     comparison_clear(&c);
 }
 

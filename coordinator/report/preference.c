@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "coordinator/report/collect.h"
+#include "coordinator/report/labels.h"
 #include "coordinator/report/problem_index.h"
 #include "proto/mem.h"
 
@@ -33,19 +34,11 @@ struct family {
     bool stopped;
 };
 
-static bool has_name(const struct manifest_cell *c, const char *name)
-{
-    for (uint32_t i = 0; i < c->n_names; i++)
-        if (strcmp(c->names[i], name) == 0)
-            return true;
-    return false;
-}
-
 static bool fits(const struct group_stats *g, const char *task, const char *cell)
 {
     return strcmp(g->task->request, "generate") == 0 && g->turns == 1 && g->n > 0 &&
            g->group->judged == MANIFEST_NONE && (!task || strcmp(g->task->name, task) == 0) &&
-           (!cell || has_name(g->cell, cell));
+           (!cell || cell_has_name(g->cell, cell));
 }
 
 static bool same_family(const struct group_stats *a, const struct group_stats *b)
@@ -207,17 +200,20 @@ static int pairs_of_family(struct family *f, uint32_t i, const char *task, const
     return rc;
 }
 
-static int check_names(const struct manifest *m, const char *task, const char *cell,
+/* *cell, if it is not NULL, becomes the cell's whole name. */
+static int check_names(const struct manifest *m, const char *task, const char **cell,
                        struct px_err *err)
 {
-    bool has_task = !task, has_cell = !cell;
+    bool has_task = !task;
     for (uint32_t i = 0; i < m->n_tasks; i++)
         has_task = has_task || strcmp(m->tasks[i].name, task) == 0;
-    for (uint32_t i = 0; i < m->n_cells; i++)
-        has_cell = has_cell || has_name(&m->cells[i], cell);
     if (!has_task)
         return px_fail(err, PX_EUSAGE, "the run has no task '%.100s'", task);
-    return has_cell ? 0 : px_fail(err, PX_EUSAGE, "the run has no cell '%.100s'", cell);
+    const char *name = *cell ? cell_name_find(m, *cell, err) : NULL;
+    if (*cell && !name)
+        return -1;
+    *cell = name;
+    return 0;
 }
 
 int report_preference_pairs(struct store *s, const char *task, const char *cell, preference_fn fn,
@@ -227,7 +223,7 @@ int report_preference_pairs(struct store *s, const char *task, const char *cell,
     if (!r)
         return -1;
     struct family f = {.run = r, .fn = fn, .ctx = ctx};
-    int rc = check_names(r->manifest, task, cell, err);
+    int rc = check_names(r->manifest, task, &cell, err);
     if (rc == 0)
         f.view = store_view_begin(s, err);
     f.groups = px_xcalloc((size_t)r->n_groups + 1, sizeof *f.groups);

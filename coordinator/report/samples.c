@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "coordinator/report/collect.h"
+#include "coordinator/report/labels.h"
 #include "coordinator/report/report.h"
 #include "coordinator/report/sample_json.h"
 
@@ -14,14 +15,6 @@ struct sieve {
     struct px_buf line;
     bool stopped;
 };
-
-static bool cell_has_name(const struct manifest_cell *c, const char *name)
-{
-    for (uint32_t i = 0; i < c->n_names; i++)
-        if (strcmp(c->names[i], name) == 0)
-            return true;
-    return false;
-}
 
 static bool verdict_fits(const struct sample *s, const char *want)
 {
@@ -59,23 +52,6 @@ static int check_task(const struct manifest *m, const char *task, struct px_err 
     return -1;
 }
 
-static int check_cell(const struct manifest *m, const char *cell, struct px_err *err)
-{
-    struct px_buf all;
-    px_buf_init(&all, 600);
-    for (uint32_t i = 0; i < m->n_cells; i++) {
-        if (cell_has_name(&m->cells[i], cell)) {
-            px_buf_clear(&all);
-            return 0;
-        }
-        px_buf_printf(&all, "%s%s", i ? "; " : "", m->cells[i].names[0]);
-    }
-    px_fail(err, PX_EUSAGE, "the run has no cell '%.100s'; it has %s", cell,
-            all.len ? (const char *)all.data : "none");
-    px_buf_clear(&all);
-    return -1;
-}
-
 static int check_verdict(const char *want, struct px_err *err)
 {
     struct px_buf all;
@@ -105,8 +81,6 @@ static int check_filter(const struct manifest *m, const struct samples_filter *f
 {
     if (f->task && check_task(m, f->task, err) != 0)
         return -1;
-    if (f->cell && check_cell(m, f->cell, err) != 0)
-        return -1;
     return f->verdict ? check_verdict(f->verdict, err) : 0;
 }
 
@@ -118,6 +92,9 @@ int report_samples(struct store *s, const struct samples_filter *f, report_line_
     if (!m)
         return -1;
     int rc = check_filter(m, f, err);
+    const char *cell = rc == 0 && f->cell ? cell_name_find(m, f->cell, err) : NULL;
+    if (f->cell && !cell)
+        rc = -1;
     struct store_view *view = rc == 0 ? store_view_begin(s, err) : NULL;
     if (!view)
         rc = -1;
@@ -126,7 +103,7 @@ int report_samples(struct store *s, const struct samples_filter *f, report_line_
         const struct manifest_group *g = &m->groups[i];
         if (f->task && strcmp(m->tasks[g->task].name, f->task) != 0)
             continue;
-        if (f->cell && !cell_has_name(&m->cells[g->cell], f->cell))
+        if (cell && !cell_has_name(&m->cells[g->cell], cell))
             continue;
         rc = (f->tokens ? walk_group_tokens : walk_group)(view, m, i, pass_sample, &v, err);
     }

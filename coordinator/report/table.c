@@ -150,9 +150,14 @@ static void speedup(const struct run_stats *r, const struct group_stats *g, char
         snprintf(out, CELL_TEXT, "%.2f/%.2f", g->pairing.speed_ratio, g->cell->speedup_bound);
 }
 
+static bool tested(const struct group_stats *g)
+{
+    return g->pairing.valid && scored(g) && isfinite(g->pairing.difference);
+}
+
 static void difference(const struct run_stats *r, const struct group_stats *g, char out[CELL_TEXT])
 {
-    if (g->pairing.valid)
+    if (tested(g))
         snprintf(out, CELL_TEXT, in_percent(r, g) ? "%+.1f" : "%+.3g",
                  in_percent(r, g) ? 100 * g->pairing.difference : g->pairing.difference);
 }
@@ -160,9 +165,9 @@ static void difference(const struct run_stats *r, const struct group_stats *g, c
 static void p_value(const struct run_stats *r, const struct group_stats *g, char out[CELL_TEXT])
 {
     (void)r;
-    if (g->pairing.valid && g->pairing.p < 0.001)
+    if (tested(g) && g->pairing.p < 0.001)
         snprintf(out, CELL_TEXT, "<.001");
-    else if (g->pairing.valid)
+    else if (tested(g))
         snprintf(out, CELL_TEXT, "%.3f", g->pairing.p);
 }
 
@@ -289,8 +294,9 @@ static void write_heading(const struct layout *l, struct px_buf *out)
         first = first ? first : g;
     }
     bool percent = task_in_percent(l->r, l->task);
-    px_buf_printf(out, "\n%s%s%s, %s%s", t->name, *t->compat ? " as " : "", t->compat, t->headline,
-                  percent ? " in %" : "");
+    px_buf_printf(out, "\n%s%s%s", t->name, *t->compat ? " as " : "", t->compat);
+    if (first && scored(first))
+        px_buf_printf(out, ", %s%s", t->headline, percent ? " in %" : "");
     if (first && same_n)
         px_buf_printf(out, ", n = %u", first->n_problems);
     if (first && same_n && first->n_problems < t->n_problems)
@@ -318,6 +324,7 @@ static void write_task(const struct run_stats *r, uint32_t task, char **labels, 
         if (r->groups[i].group->task == task)
             write_row(&l, &r->groups[i], out);
     table_parts(r, task, labels, out);
+    table_passes(r, task, labels, out);
     table_duels(r, task, labels, out);
     table_sharing(r, task, out);
 }

@@ -74,8 +74,34 @@ void table_parts(const struct run_stats *r, uint32_t task, char *const *labels, 
         n += r->groups[i].group->task == task;
     for (uint32_t i = 0; i < r->n_groups; i++) {
         const struct group_stats *g = &r->groups[i];
-        if (g->group->task == task && g->n_subsets)
+        if (g->group->task == task && g->n_subsets && g->outcomes[OUTCOME_UNSCORED] != g->n)
             write_parts(g, percent, n == 1, labels[g->group->cell], out);
+    }
+}
+
+/* ---- several samples ---- */
+
+/* Every k is in results.json; a line has room for the usual ones. */
+static bool usual(uint32_t k, uint32_t samples)
+{
+    static const uint32_t list[] = {1, 2, 3, 5, 10, 20, 50, 100, 200, 500};
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++)
+        if (k == list[i])
+            return true;
+    return k == samples;
+}
+
+void table_passes(const struct run_stats *r, uint32_t task, char *const *labels, struct px_buf *out)
+{
+    for (uint32_t i = 0; i < r->n_groups; i++) {
+        const struct group_stats *g = &r->groups[i];
+        if (g->group->task != task || g->n_pass_at < 3)
+            continue;
+        px_buf_printf(out, "%s, pass@k:", labels[g->group->cell]);
+        for (uint32_t k = 0; k < g->n_pass_at; k++)
+            if (usual(g->pass_at[k].k, g->samples))
+                px_buf_printf(out, "  %u: %.1f", g->pass_at[k].k, 100 * g->pass_at[k].value);
+        px_buf_char(out, '\n');
     }
 }
 

@@ -6,6 +6,9 @@
 
 /* Groups of subsets and the total, micro and macro; the subsets too when the task has one cell. */
 void table_parts(const struct run_stats *r, uint32_t task, char *const *labels, struct px_buf *out);
+/* pass@k for several k, where there are more than two samples. */
+void table_passes(const struct run_stats *r, uint32_t task, char *const *labels,
+                  struct px_buf *out);
 /* Wins, ties, losses and flips of cells that are judged in pairs. */
 void table_duels(const struct run_stats *r, uint32_t task, char *const *labels, struct px_buf *out);
 /* How many of the prompts' tokens were computed, the others being shared; observed. */

@@ -6,51 +6,36 @@
 #include <string.h>
 
 #include "coordinator/report/emit.h"
+#include "coordinator/report/labels.h"
 #include "coordinator/report/results_group.h"
 #include "proto/json.h"
 #include "proto/mem.h"
 
 /* ---- which pairs ---- */
 
-static bool has_name(const struct manifest_cell *c, const char *name)
-{
-    for (uint32_t i = 0; i < c->n_names; i++)
-        if (strcmp(c->names[i], name) == 0)
-            return true;
-    return false;
-}
-
 static bool share_name(const struct manifest_cell *a, const struct manifest_cell *b)
 {
     for (uint32_t i = 0; i < a->n_names; i++)
-        if (has_name(b, a->names[i]))
+        if (cell_has_name(b, a->names[i]))
             return true;
     return false;
 }
 
-static int check_cell(const struct versus_side *s, struct px_err *err)
+/* Puts the cell's whole name in place of what a person wrote. */
+static int name_cell(struct versus_side *s, struct px_err *err)
 {
-    const struct manifest *m = s->run->manifest;
-    struct px_buf all;
-    if (!s->cell)
-        return 0;
-    px_buf_init(&all, 600);
-    for (uint32_t i = 0; i < m->n_cells; i++) {
-        if (has_name(&m->cells[i], s->cell)) {
-            px_buf_clear(&all);
-            return 0;
-        }
-        px_buf_printf(&all, "%s%s", i ? "; " : "", m->cells[i].names[0]);
-    }
-    px_fail(err, PX_EUSAGE, "run %.100s has no cell '%.100s'; it has %s", s->name, s->cell,
-            all.len ? (const char *)all.data : "none");
-    px_buf_clear(&all);
-    return -1;
+    struct px_err why;
+    const char *name = s->cell ? cell_name_find(s->run->manifest, s->cell, &why) : NULL;
+    if (s->cell && !name)
+        return px_fail(err, PX_EUSAGE, "run %.100s: %s", s->name, why.text);
+    s->cell = name;
+    return 0;
 }
 
 static bool takes(const struct versus_side *s, const struct group_stats *g, const char *task)
 {
-    return (!task || strcmp(g->task->name, task) == 0) && (!s->cell || has_name(g->cell, s->cell));
+    return (!task || strcmp(g->task->name, task) == 0) &&
+           (!s->cell || cell_has_name(g->cell, s->cell));
 }
 
 static uint32_t count_cells(const struct versus_side *s, const char *task)
@@ -120,9 +105,10 @@ int versus_make(const struct versus_side *base, const struct versus_side *other,
                 const char *metric, struct versus *out, struct px_err *err)
 {
     struct versus v = {.base_name = base->name, .other_name = other->name};
-    if (check_cell(base, err) != 0 || check_cell(other, err) != 0)
+    struct versus_side a = *base, b = *other;
+    if (name_cell(&a, err) != 0 || name_cell(&b, err) != 0)
         return -1;
-    if (find_pairs(base, other, task, metric, &v, err) != 0) {
+    if (find_pairs(&a, &b, task, metric, &v, err) != 0) {
         versus_clear(&v);
         return -1;
     }

@@ -5,7 +5,8 @@
 
 #include "coordinator/report/compare.h"
 
-/* One side: a run and, or NULL for every cell, one of its cells by any of its names. */
+/* One side: a run and, or NULL for every cell, one of its cells, named
+ * as labels.h has it. */
 struct versus_side {
     const struct run_stats *run; /* borrowed */
     const char *name;            /* of the run, for people */

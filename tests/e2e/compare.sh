@@ -32,7 +32,9 @@ expect 0 '"test":"mcnemar"' "$proctor" compare a reuse.k=1 reuse.k=3 --json
 expect 0 "p = 1" "$proctor" compare a b
 expect 0 "(oracle)" "$proctor" compare --oracle a
 expect 0 "same text 100.00 %, same verdict 100.00 %" "$proctor" compare --stability a b
-expect 2 "has no cell 'reuse.k=2'" "$proctor" compare a reuse.k=1 reuse.k=2
+expect 0 "24 problems" "$proctor" compare a k=1 k=3 --items
+cmp -s out.txt first.txt || fail "cells named by a setting gave another comparison"
+expect 2 "there is no cell 'reuse.k=2'" "$proctor" compare a reuse.k=1 reuse.k=2
 expect 2 "nothing to compare" "$proctor" compare a --task small_code
 expect 2 "needs two runs" "$proctor" compare --stability a
 expect 2 "exclude each other" "$proctor" compare --stability --oracle a

@@ -282,7 +282,7 @@ static void cells_are_named_and_runs_meet_by_name(void **state)
     versus_clear(&v);
     x.cell = "d";
     assert_int_equal(versus_make(&x, &z, NULL, NULL, &v, &err), -1);
-    assert_non_null(strstr(err.text, "has no cell 'd'; it has a; b; c"));
+    assert_non_null(strstr(err.text, "there is no cell 'd'; there are a; b; c"));
     x.cell = NULL;
     assert_int_equal(versus_make(&x, &z, "mbpp", NULL, &v, &err), -1);
     assert_non_null(strstr(err.text, "nothing to compare"));

@@ -161,11 +161,11 @@ static void samples_give_pass_at_k_over_problems(void **state)
     assert_int_equal(g->n_problems, 2);
     assert_int_equal(g->samples, 10);
     near(g->metrics[0].value, (0.3 + 1) / 2);
-    assert_int_equal(g->n_pass_at, 4); /* 1, 2, 5, 10 */
+    assert_int_equal(g->n_pass_at, 10); /* every k up to the samples */
     near(g->pass_at[0].value, (0.3 + 1) / 2);
-    assert_int_equal(g->pass_at[2].k, 5);
-    near(g->pass_at[2].value, (stats_pass_at(10, 3, 5) + 1) / 2);
-    near(g->pass_at[3].value, 1);
+    assert_int_equal(g->pass_at[4].k, 5);
+    near(g->pass_at[4].value, (stats_pass_at(10, 3, 5) + 1) / 2);
+    near(g->pass_at[9].value, 1);
     run_stats_free(&r);
 }
 
@@ -599,7 +599,8 @@ static void samples_pass_the_filters(void **state)
         {{NULL, "timeout", NULL, false}, 0},
         {{"gsm8k", NULL, NULL, false}, -1},
         {{NULL, "correct", NULL, false}, -1},
-        {{NULL, NULL, "k=3", false}, -1}};
+        {{NULL, NULL, "k=3", false}, 16}, /* a setting that no other cell has */
+        {{NULL, NULL, "k=2", false}, -1}};
     make_grid(true, 0.8);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct px_err err = {0};
