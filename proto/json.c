@@ -48,7 +48,11 @@ struct json_object *px_json_parse(const char *text, size_t len, struct px_err *e
         e = json_tokener_error_parse_unexpected;
     if (e != json_tokener_success) {
         json_object_put(o);
-        px_fail(err, PX_EINPUT, "not valid JSON at byte %zu: %s", at, json_tokener_error_desc(e));
+        if (e == json_tokener_continue || e == json_tokener_error_parse_eof)
+            px_fail(err, PX_EINPUT, "not valid JSON: it ends in the middle of a value");
+        else
+            px_fail(err, PX_EINPUT, "not valid JSON at byte %zu: %s", at,
+                    json_tokener_error_desc(e));
         return NULL;
     }
     return o;

@@ -268,18 +268,35 @@ static bool is_other_filter(struct recording *r, struct json_object *row)
     return strcmp(filter, r->filter) != 0;
 }
 
-static int refuse_text(const struct recording *r, uint32_t line, struct px_err *err)
+/* What a row does have, for a message. */
+static void list_members(struct json_object *row, struct px_buf *out)
 {
+    json_object_object_foreach(row, key, v) px_buf_printf(
+        out, "%s%.40s (%s)", out->len ? ", " : "", key, json_type_to_name(json_object_get_type(v)));
+}
+
+static int refuse_text(const struct recording *r, struct json_object *row, uint32_t line,
+                       struct px_err *err)
+{
+    struct px_buf b;
+    px_buf_init(&b, 4096);
+    list_members(row, &b);
+    const char *have = b.len ? (const char *)b.data : "none";
     if (r->text_key)
-        return px_fail(err, PX_EINPUT,
-                       "%s:%u: no text under '%.60s' (a string or a list of strings)", r->name,
-                       line, r->text_key);
-    if (r->format == RECORDING_LM_EVAL)
-        return px_fail(err, PX_EINPUT, "%s:%u: no `resps` of lm-eval", r->name, line);
-    return px_fail(err, PX_EINPUT,
-                   "%s:%u: no text (completion, response, output, generation, text, solution, "
-                   "generated, samples or code_list: a string or a list of strings)",
-                   r->name, line);
+        px_fail(err, PX_EINPUT,
+                "%s:%u: no text under '%.60s' (a string or a list of strings); the row has %.300s",
+                r->name, line, r->text_key, have);
+    else if (r->format == RECORDING_LM_EVAL)
+        px_fail(err, PX_EINPUT, "%s:%u: no `resps` of lm-eval; the row has %.300s", r->name, line,
+                have);
+    else
+        px_fail(err, PX_EINPUT,
+                "%s:%u: no text (completion, response, output, generation, text, solution, "
+                "generated, samples or code_list: a string or a list of strings); the row has "
+                "%.300s; `proctor score --text-key` names another member",
+                r->name, line, have);
+    px_buf_clear(&b);
+    return -1;
 }
 
 /* Every row has an id or none has. */
@@ -317,10 +334,10 @@ static int take_row(struct recording *r, struct json_object *row, uint32_t line,
     if (check_id(r, id, id_key, line, err) != 0)
         return -1;
     if (n == 0 && !(list && r->format == RECORDING_BIGCODE))
-        return refuse_text(r, line, err);
+        return refuse_text(r, row, line, err);
     for (uint32_t i = 0; list && i < n; i++)
         if (!json_object_is_type(json_object_array_get_idx(texts, i), json_type_string))
-            return refuse_text(r, line, err);
+            return refuse_text(r, row, line, err);
     uint64_t position = r->n_rows;
     if (id && strcmp(id_key, "doc_id") == 0 && json_object_is_type(id, json_type_int) &&
         json_object_get_int64(id) >= 0)

@@ -24,6 +24,11 @@ int recording_read_file(const char *path, struct px_buf *out, struct px_err *err
     int n;
     while ((n = gzread(f, chunk, sizeof chunk)) > 0 && !out->overflow)
         px_buf_put(out, chunk, (size_t)n);
+    static const char mark[] = "\xef\xbb\xbf"; /* what some editors put before UTF-8 */
+    if (out->len >= 3 && memcmp(out->data, mark, 3) == 0) {
+        memmove(out->data, out->data + 3, out->len - 3);
+        out->len -= 3;
+    }
     int status;
     const char *why = gzerror(f, &status);
     int rc = 0;

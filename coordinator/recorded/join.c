@@ -334,7 +334,8 @@ static int match_ids(const struct task *t, const struct recording *r, struct joi
 static int match_positions(const struct task *t, const struct recording *r, struct joined *j,
                            struct px_err *err)
 {
-    if (recording_rows(r) != j->n_problems)
+    bool may_end = recording_format(r) == RECORDING_BIGCODE;
+    if (recording_rows(r) > j->n_problems || (recording_rows(r) < j->n_problems && !may_end))
         return px_fail(err, PX_EINPUT,
                        "%s: %u rows without problem ids, and task %s has %u problems: which are "
                        "they? (rows are taken by their position when the numbers agree; --id-key "
@@ -347,6 +348,18 @@ static int match_positions(const struct task *t, const struct recording *r, stru
 }
 
 /* ---- coverage ---- */
+
+static void find_usual(struct joined *j)
+{
+    PX_FREE uint32_t *with = px_xcalloc((size_t)j->samples + 1, sizeof *with);
+    for (uint32_t p = 0; p < j->n_problems; p++)
+        with[j->count[p]]++;
+    for (uint32_t n = 1; n <= j->samples; n++)
+        if (with[n] && (j->usual == 0 || with[n] >= with[j->usual]))
+            j->usual = n;
+    for (uint32_t n = j->usual + 1; n <= j->samples; n++)
+        j->n_more += with[n];
+}
 
 static void count_samples(struct joined *j)
 {
@@ -364,6 +377,7 @@ static void count_samples(struct joined *j)
         j->n_fewer += j->count[p] && j->count[p] < j->samples;
         j->first[p + 1] = j->first[p] + j->count[p];
     }
+    find_usual(j);
     for (uint32_t i = 0; i < j->n_items; i++)
         if (j->problem[i] != JOIN_UNKNOWN)
             j->order[j->first[j->problem[i]] + j->sample[i]] = i;
@@ -409,20 +423,26 @@ bool joined_complete(const struct joined *j)
 
 enum { SHOWN = 5 };
 
-static void list_problems(const struct joined *j, const struct task *t, bool missing,
-                          struct px_buf *out)
+/* Of the n problems that have `least` to `most` completions the first ones, and how many they have.
+ */
+static void list_problems(const struct joined *j, const struct task *t, uint32_t least,
+                          uint32_t most, uint32_t n, struct px_buf *out)
 {
     uint32_t shown = 0;
     for (uint32_t p = 0; p < j->n_problems && shown < SHOWN; p++) {
-        bool fits = missing ? j->count[p] == 0 : j->count[p] && j->count[p] < j->samples;
-        if (!fits)
+        if (j->count[p] < least || j->count[p] > most)
             continue;
         px_buf_printf(out, "%s%.100s", shown ? ", " : ": ", task_problem_id(t, p));
-        if (!missing)
+        if (most)
             px_buf_printf(out, " (%u)", j->count[p]);
         shown++;
     }
-    px_buf_str(out, (missing ? j->n_missing : j->n_fewer) > SHOWN ? ", ...\n" : "\n");
+    px_buf_str(out, n > SHOWN ? ", ...\n" : "\n");
+}
+
+static const char *have(uint32_t n)
+{
+    return n == 1 ? "problem has" : "problems have";
 }
 
 static void list_unknown(const struct joined *j, const struct recording *r, struct px_buf *out)
@@ -451,11 +471,19 @@ void joined_describe(const struct joined *j, const struct task *t, const struct 
     }
     if (j->n_missing) {
         px_buf_printf(out, "%u of %u problems have no completion", j->n_missing, j->n_problems);
-        list_problems(j, t, true, out);
+        list_problems(j, t, 0, 0, j->n_missing, out);
     }
-    if (j->n_fewer) {
-        px_buf_printf(out, "%u problems have fewer completions than the %u of others", j->n_fewer,
-                      j->samples);
-        list_problems(j, t, false, out);
+    uint32_t less = 0;
+    for (uint32_t p = 0; p < j->n_problems; p++)
+        less += j->count[p] && j->count[p] < j->usual;
+    if (j->n_more) {
+        px_buf_printf(out, "%u %s more completions than the %u of others (the same id again?)",
+                      j->n_more, have(j->n_more), j->usual);
+        list_problems(j, t, j->usual + 1, UINT32_MAX, j->n_more, out);
+    }
+    if (less) {
+        px_buf_printf(out, "%u %s fewer completions than the %u of others", less, have(less),
+                      j->usual);
+        list_problems(j, t, 1, j->usual - 1, less, out);
     }
 }

@@ -10,8 +10,9 @@
  *   text       a field of the problem's row, or its prompt, is the id's text
  *   signature  the last "def name(...)" in the id's text is that of the problem's prompt; of
  * several the one whose prompt begins most like it position   rows without ids: as many as the task
- * has problems, in its order A row that no problem is found for is unknown; nothing is guessed for
- * a part of the rows. */
+ * has problems, in its order; bigcode's lists, which are in that order by definition, may end early
+ *
+ * A row that no problem is found for is unknown; nothing is guessed for a part of the rows. */
 #ifndef COORDINATOR_RECORDED_JOIN_H
 #define COORDINATOR_RECORDED_JOIN_H
 
@@ -32,6 +33,8 @@ struct joined {
     uint32_t n_unknown; /* items */
     uint32_t n_missing; /* problems without any sample */
     uint32_t n_fewer;   /* problems with some samples, fewer than the most */
+    uint32_t usual;     /* samples that most problems have, missing ones apart */
+    uint32_t n_more;    /* problems with more than the usual */
     char how[160];      /* "id (task_id)": for people */
     bool by_signature;  /* the recording has prompts of its own */
 };

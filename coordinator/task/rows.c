@@ -483,9 +483,22 @@ int rows_report_missing(const char *what, const char *get, const struct places *
     return -1;
 }
 
-static void report_missing(const struct rows_spec *spec, const struct places *p, struct px_err *err)
+static bool is_fixed(const char *file)
+{
+    return file[0] == '/' || strncmp(file, "./", 2) == 0;
+}
+
+static void report_missing(const struct rows_spec *spec, const struct places *p,
+                           const char *task_dir, struct px_err *err)
 {
     struct px_buf b;
+    if (spec->n_files == 1 && is_fixed(spec->files[0].path)) {
+        const char *file = spec->files[0].path;
+        px_fail(err, PX_EMISSING, "%s is not there%s%s; get it: %s", file,
+                file[0] == '.' ? ", from the task file's directory " : "",
+                file[0] == '.' ? task_dir : "", spec->get ? spec->get : "-");
+        return;
+    }
     px_buf_init(&b, sizeof err->text);
     for (uint32_t i = 0; i < spec->n_files; i++)
         px_buf_printf(&b, "%s%s", i ? " or " : "", spec->files[i].path);
@@ -514,7 +527,7 @@ struct rows *rows_load(const struct rows_spec *spec, const char *task_dir, const
     for (; i < spec->n_files && !path; i++)
         path = places_find(&places, task_dir, spec->files[i].path);
     if (!path)
-        report_missing(spec, &places, err);
+        report_missing(spec, &places, task_dir, err);
     else
         r = rows_load_file(spec, path, &spec->files[i - 1].hash, err);
     places_free(&places);

@@ -80,6 +80,19 @@ static bool is_taken(const struct task_choices *c, uint32_t i)
     return false;
 }
 
+static int refuse_gold(const struct value *gold, uint32_t n, struct px_err *err)
+{
+    struct px_buf what;
+    px_buf_init(&what, 1 << 20);
+    value_write_json(gold, &what);
+    px_fail(err, PX_EINPUT,
+            "gold is %.*s: neither an index from 0 to %u nor the text of one of the %u choices",
+            (int)(what.len < 80 ? what.len : 80), what.len ? (const char *)what.data : "", n - 1,
+            n);
+    px_buf_clear(&what);
+    return -1;
+}
+
 static int find_gold(const struct value *gold, const struct task_choices *c, bool may_miss,
                      int32_t *out, struct px_err *err)
 {
@@ -104,8 +117,7 @@ static int find_gold(const struct value *gold, const struct task_choices *c, boo
         index = gold->text[0] - '0';
     bool outside = index < 0 || index >= (int64_t)c->n;
     if (outside && !may_miss)
-        return px_fail(err, PX_EINPUT,
-                       "gold is neither an index from 0 to %u nor the text of a choice", c->n - 1);
+        return refuse_gold(gold, c->n, err);
     *out = outside ? GOLD_OUTSIDE : (int32_t)index;
     return 0;
 }

@@ -9,8 +9,12 @@
 static void read_hash(const struct task_map *m, struct px_digest *out)
 {
     PX_FREE char *hex = task_map_text(m, "sha256", false);
-    if (hex && px_digest_parse(hex, out, NULL) != 0)
+    if (!hex)
+        return;
+    if (px_digest_parse(hex, out, NULL) != 0)
         task_map_finding(m, "sha256", "is not a SHA-256 of 64 hexadecimal digits");
+    else if (px_digest_is_zero(out)) /* inside, that says "any file" */
+        task_map_finding(m, "sha256", "is no file's: put the file's own, or leave the key out");
 }
 
 static void check_format(const struct task_map *m, const char *file)

@@ -77,7 +77,14 @@ static void what_is_missing_is_named(void **state)
                 "001", "1 of 3 problems have no completion: sum/9\n");
     expect_join("{\"id\":\"sum/3\",\"text\":\"\"}\n{\"id\":\"sum/3\",\"text\":\"\"}\n"
                 "{\"id\":\"sum/5\",\"text\":\"\"}",
-                "001", "1 problems have fewer completions than the 2 of others: sum/5 (1)\n");
+                "001", "1 problem has fewer completions than the 2 of others: sum/5 (1)\n");
+    expect_join("{\"id\":\"sum/3\",\"text\":\"\"}\n{\"id\":\"sum/3\",\"text\":\"\"}\n"
+                "{\"id\":\"sum/5\",\"text\":\"\"}\n{\"id\":\"sum/9\",\"text\":\"\"}",
+                "0012",
+                "1 problem has more completions than the 1 of others (the same id again?): "
+                "sum/3 (2)\n");
+    expect_join("[[\"a\"],[\"b\"]]", "01", "1 of 3 problems have no completion: sum/9\n");
+    expect_join("[[\"a\"],[\"b\"],[\"c\"],[\"d\"]]", "", "4 rows without problem ids");
     expect_join("{\"id\":\"sum/3\",\"text\":\"\"}\n\n{\"id\":\"sum/4\",\"text\":\"\"}", "0?",
                 "1 of 2 completions are about no problem of task t: 'sum/4' (line 3)\n");
     expect_join("{\"id\":\"x\",\"text\":\"\"}", "",

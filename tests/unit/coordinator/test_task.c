@@ -114,7 +114,8 @@ static void gold_may_be_a_text(void **state)
         "gold '1' is the text of choice 0 and the index of another");
     BAD(DATA "request: choice\nprompt: x\nchoices: [a, b]\ngold: '{{ 2 }}'\n"
              "headline: acc\nscorer: {kind: choice}\n",
-        "gold is neither an index from 0 to 1 nor the text of a choice (", "d.jsonl:1)");
+        "gold is 2: neither an index from 0 to 1 nor the text of one of the 2 choices (",
+        "d.jsonl:1)");
 }
 
 static void scorers_fields_keep_their_types(void **state)
@@ -178,6 +179,13 @@ static void mistakes_in_data_are_told(void **state)
     BAD("task: t\ndata: {file: no/such.jsonl, get: the library}\nprompt: x\nheadline: n\n"
         "scorer: {kind: none}\n",
         "task t: no/such.jsonl was not found in ", "get it: the library");
+    BAD("task: t\ndata: {file: ./no.jsonl, get: the library}\nprompt: x\nheadline: n\n"
+        "scorer: {kind: none}\n",
+        "task t: ./no.jsonl is not there, from the task file's directory ", "get it: the library");
+    BAD("task: t\ndata: {file: ./d.jsonl, get: here, sha256: "
+        "0000000000000000000000000000000000000000000000000000000000000000}\nprompt: x\n"
+        "headline: n\nscorer: {kind: none}\n",
+        ":2:44: data.sha256: is no file's: put the file's own, or leave the key out");
     BAD("task: t\ndata: {file: ./d.jsonl, get: here, rows: 4}\nprompt: x\nheadline: n\n"
         "scorer: {kind: none}\n",
         "d.jsonl: 3 rows, expected 4");

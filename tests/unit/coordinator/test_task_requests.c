@@ -73,7 +73,7 @@ static void several_choices_may_be_right(void **state)
         "choices: gold is a list of 0, expected 1 to 2 (", "d.jsonl:1)");
     BAD(DATA "request: choice\nprompt: x\nchoices: [a, b]\ngold: '{{ [0, 2] }}'\nheadline: acc\n"
              "scorer: {kind: choice}\n",
-        "gold is neither an index from 0 to 1 nor the text of a choice (");
+        "gold is 2: neither an index from 0 to 1 nor the text of one of the 2 choices (");
     BAD(DATA "request: choice\nprompt: x\nchoices: '{{ [] }}'\ngold: 0\nheadline: acc\n"
              "scorer: {kind: choice}\n",
         "choices: 0 choices, expected 2 to 1000 (", "d.jsonl:1)");

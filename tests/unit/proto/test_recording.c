@@ -57,7 +57,9 @@ static void a_bad_row_is_named_by_its_line(void **state)
                {"{oops\n{\"id\":\"a\",\"text\":\"x\"}", "mem:1: not valid JSON"},
                {"{\"id\":\"a\",\"text\":\"x\"}\n\n{\"text\":\"x\"}", "mem:3: no problem id"},
                {"{\"text\":\"x\"}\n{\"id\":\"a\",\"text\":\"x\"}", "mem:2: a problem id (id)"},
-               {"{\"id\":\"a\"}", "mem:1: no text"},
+               {"{\"id\":\"a\"}", "the row has id (string); `proctor score --text-key`"},
+               {"{\"id\":\"a\",\"text\":\"b", "mem:1: not valid JSON: it ends in the middle"},
+               {"{\"id\":\"a\",\"completion\":5}", "the row has id (string), completion (int);"},
                {"{\"id\":\"a\",\"text\":[]}", "mem:1: no text"},
                {"{\"id\":\"a\",\"text\":[\"x\",1]}", "mem:1: no text"},
                {"\n {\"id\":\"a\",\"text\":7}", "mem:2: no text"},
@@ -256,6 +258,24 @@ static void put_file(const char *dir, const char *name, const void *data, size_t
     assert_int_equal(px_write_file(path, data, n, NULL), 0);
 }
 
+static void a_byte_order_mark_is_no_text(void **state)
+{
+    (void)state;
+    static const char text[] = "\xef\xbb\xbf{\"id\":\"a\",\"text\":\"x\"}\r\n";
+    char dir[] = "/tmp/proctor-recording.XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    PX_FREE char *path = px_path_join(dir, "a.jsonl");
+    put_file(dir, "a.jsonl", text, sizeof text - 1);
+    struct px_err err = {0};
+    struct recording *r = recording_open(path, NULL, &err);
+    if (!r)
+        fail_msg("%s", err.text);
+    expect_text(r, "a", 0, "x", FINISH_EOS);
+    recording_free(&r);
+    unlink(path);
+    rmdir(dir);
+}
+
 static void a_gzip_file_that_was_cut_is_refused(void **state)
 {
     (void)state;
@@ -320,6 +340,7 @@ int main(void)
         cmocka_unit_test(keys_can_be_named),
         cmocka_unit_test(a_line_of_ten_megabytes_is_a_line),
         cmocka_unit_test(gzip_files_read_like_plain_ones),
+        cmocka_unit_test(a_byte_order_mark_is_no_text),
         cmocka_unit_test(a_gzip_file_that_was_cut_is_refused),
         cmocka_unit_test(a_directory_of_programs_is_read),
     };
