@@ -83,8 +83,10 @@ static struct task *load_if(const char *word, const struct task_env *env, const 
 static struct task *find_task(const struct job_of_rescoring *j, const struct manifest_task *mt,
                               struct px_err *err)
 {
-    struct task_env env = {
-        .data_dir = j->o->data_dir, .seed = j->manifest->seed, .compat = mt->compat};
+    struct task_env env = {.data_dir = j->o->data_dir,
+                           .seed = j->manifest->seed,
+                           .compat = mt->compat,
+                           .strategy = mt->strategy};
     PX_FREE char *own = own_file(j, mt->name);
     struct task *t = NULL;
     px_fail(err, PX_EMISSING, "the run's recipe names no task %s", mt->name);
@@ -111,6 +113,15 @@ static const char *style_of(const struct recipe *r, const char *model)
     return NULL;
 }
 
+/* The verdicts of judges follow from texts that a judge model wrote about answers: they stay. */
+static bool is_judge(const struct manifest *m, uint32_t task)
+{
+    for (uint32_t g = 0; g < m->n_groups; g++)
+        if (m->groups[g].task == task && m->groups[g].judged != MANIFEST_NONE)
+            return true;
+    return false;
+}
+
 static int make_rules(struct job_of_rescoring *j, struct px_err *err)
 {
     const struct manifest *m = j->manifest;
@@ -118,6 +129,8 @@ static int make_rules(struct job_of_rescoring *j, struct px_err *err)
     j->rules = px_xcalloc((size_t)m->n_groups + 1, sizeof *j->rules);
     for (uint32_t i = 0; i < m->n_tasks; i++) {
         const struct manifest_task *mt = &m->tasks[i];
+        if (is_judge(m, i))
+            continue;
         j->tasks[i] = find_task(j, mt, err);
         if (!j->tasks[i])
             return -1;
@@ -129,6 +142,11 @@ static int make_rules(struct job_of_rescoring *j, struct px_err *err)
     }
     for (uint32_t g = 0; g < m->n_groups; g++) {
         const struct task *t = j->tasks[m->groups[g].task];
+        if (!t) {
+            fprintf(stderr, "task %s is a judge's: its verdicts stay\n",
+                    m->tasks[m->groups[g].task].name);
+            continue;
+        }
         if (strcmp(task_scorer_kind(t), "none") == 0)
             continue;
         j->rules[g].task = t;
@@ -188,8 +206,11 @@ static int renew_manifest(const struct job_of_rescoring *j, struct manifest **ou
         return -1;
     for (uint32_t i = 0; i < m->n_tasks; i++) {
         struct manifest_task *t = &m->tasks[i];
-        char *const old[] = {t->name,    t->request,    t->headline, t->scorer, t->digest,
-                             t->subsets, t->aggregates, t->oracle,   t->compat};
+        if (!j->tasks[i])
+            continue;
+        char *const old[] = {t->name,       t->request, t->headline, t->scorer,
+                             t->digest,     t->subsets, t->compat,   t->strategy,
+                             t->aggregates, t->oracle,  t->problems};
         for (size_t k = 0; k < sizeof old / sizeof *old; k++)
             free(old[k]);
         plan_manifest_task(j->tasks[i], t);

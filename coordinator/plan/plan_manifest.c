@@ -74,6 +74,7 @@ void plan_manifest_task(const struct task *t, struct manifest_task *out)
     out->digest = px_xstrdup(hex);
     out->problems = problems_digest(t);
     out->compat = px_xstrdup(task_compat(t));
+    out->strategy = px_xstrdup(task_strategy(t));
     out->subsets = px_xstrdup(task_subsets_json(t));
     out->aggregates = px_xstrdup(task_aggregates_json(t));
     out->oracle = px_xstrdup(task_oracle_json(t));

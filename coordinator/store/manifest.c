@@ -57,6 +57,8 @@ static void write_task(const struct manifest_task *t, struct px_buf *b)
     put_text(b, "problems", t->problems);
     px_buf_char(b, ',');
     put_text(b, "compat", t->compat);
+    px_buf_char(b, ',');
+    put_text(b, "strategy", t->strategy);
     px_buf_printf(b, ",\"subsets\":%s,\"aggregates\":%s,\"oracle\":%s,\"lower_is_better\":%s}",
                   t->subsets ? t->subsets : "[]", t->aggregates ? t->aggregates : "[]",
                   t->oracle ? t->oracle : "{}", t->lower_is_better ? "true" : "false");
@@ -207,6 +209,7 @@ static int read_task(struct json_object *o, struct manifest_task *t, struct px_e
         dup_text(o, "scorer", &t->scorer, err) != 0 || dup_text(o, "digest", &t->digest, err) != 0)
         return -1;
     if (dup_text(o, "compat", &t->compat, err) != 0 ||
+        dup_text(o, "strategy", &t->strategy, err) != 0 ||
         dup_text(o, "problems", &t->problems, err) != 0)
         return -1;
     t->subsets = member_text(o, "subsets", "[]");
@@ -394,6 +397,7 @@ void manifest_free(struct manifest **mp)
         free(m->tasks[i].aggregates);
         free(m->tasks[i].oracle);
         free(m->tasks[i].compat);
+        free(m->tasks[i].strategy);
         free(m->tasks[i].problems);
     }
     for (uint32_t i = 0; i < m->n_groups; i++) {

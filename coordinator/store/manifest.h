@@ -51,6 +51,7 @@ struct manifest_task {
     char *aggregates;     /* JSON array: metrics made of sums, see `aggregate` in docs/tasks.md */
     char *oracle;         /* JSON object: known scores of reference, empty, first answers */
     char *compat;         /* "" or "lm-eval" */
+    char *strategy;       /* "" or one of the task's strategies */
     bool lower_is_better; /* of the headline */
     double chance;        /* score of guessing, for the below-chance alarm; 0 when unknown */
     uint32_t n_problems;

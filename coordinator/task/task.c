@@ -500,6 +500,11 @@ const char *task_compat(const struct task *t)
     return t->compat;
 }
 
+const char *task_strategy(const struct task *t)
+{
+    return t->strategy ? t->strategy : "";
+}
+
 bool task_lower_is_better(const struct task *t)
 {
     return t->lower_is_better;

@@ -52,7 +52,8 @@ void task_free(struct task **t);
 char *task_file_path(const char *name_or_path, struct px_err *err);
 
 const char *task_name(const struct task *t);
-const char *task_compat(const struct task *t); /* "" or "lm-eval" */
+const char *task_compat(const struct task *t);   /* "" or "lm-eval" */
+const char *task_strategy(const struct task *t); /* "" or the one that it was loaded with */
 enum task_request task_request(const struct task *t);
 const char *task_headline(const struct task *t); /* metric shown first */
 bool task_lower_is_better(const struct task *t); /* of the headline */

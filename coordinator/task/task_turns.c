@@ -125,6 +125,7 @@ struct task *task_judge_new(const struct task *of, enum judge_mode mode)
     const char *kind = mode == JUDGE_SINGLE ? "rating" : "pairwise";
     *t = *of; /* what it shares is the other's */
     t->of = of;
+    t->strategy = NULL;
     t->mode = mode;
     t->name = px_xasprintf("%s/%s", of->name, mode_names[mode]);
     t->headline = px_xstrdup(mode == JUDGE_SINGLE ? "score" : "win");

@@ -85,6 +85,7 @@ wait $pid 2>/dev/null
 checks=$((checks + 1))
 # A unit that quotes answers is verified with the answers that it quotes.
 expect 0 '0 completions and 0 verdicts differ' "$proctor" verify one --fraction 0.3
+expect 0 "judge's: its verdicts stay" "$proctor" rescore one
 # What cannot be is refused with its place.
 sed 's/chat: chatml$/chat: raw/' recipe.yaml >raw.yaml
 "$proctor" plan raw.yaml >log.txt 2>&1 && fail "a conversation without a template was accepted"

@@ -88,6 +88,7 @@ static inline uint32_t syn_task(struct syn_run *r, const char *name, const char 
     t->chance = chance;
     t->digest = syn_text("ef");
     t->compat = syn_text("");
+    t->strategy = syn_text("");
     t->problems = syn_text("ab");
     return r->m.n_tasks++;
 }
@@ -215,6 +216,7 @@ static inline int syn_commit(struct syn_run *r, struct store *s)
         free(r->tasks[i].headline);
         free(r->tasks[i].scorer);
         free(r->tasks[i].compat);
+        free(r->tasks[i].strategy);
         free(r->tasks[i].problems);
         free(r->tasks[i].subsets);
         free(r->tasks[i].aggregates);
