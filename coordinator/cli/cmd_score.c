@@ -19,6 +19,7 @@
 #include "proto/json.h"
 #include "proto/mem.h"
 #include "proto/number.h"
+#include "proto/scorer_kinds.h"
 
 const char help_score[] =
     "Usage: proctor score TASK SAMPLES [options]\n"
@@ -76,6 +77,62 @@ struct score {
     const char *style;
     char *run_dir;
 };
+
+/* ---- options ---- */
+
+static const char *const styles[] = {"task", "completion", "function", "raw", "whole"};
+
+static int check_style(const char *style, struct px_err *err)
+{
+    for (size_t i = 0; i < sizeof styles / sizeof *styles; i++)
+        if (strcmp(style, styles[i]) == 0)
+            return 0;
+    return px_fail(err, PX_EUSAGE,
+                   "--style: '%.40s' is not task, completion, function, raw or whole", style);
+}
+
+/* Before anything is read or written. */
+static int check_options(const struct score_options *o, struct px_err *err)
+{
+    double t;
+    struct stat in, out;
+    if (o->style && check_style(o->style, err) != 0)
+        return -1;
+    if (o->temperature && px_parse_double(o->temperature, 0, 100, &t, err) != 0)
+        return px_wrap(err, "--temperature");
+    if (o->output && stat(o->samples, &in) == 0 && stat(o->output, &out) == 0 &&
+        in.st_ino == out.st_ino && in.st_dev == out.st_dev && S_ISREG(in.st_mode))
+        return px_fail(err, PX_EUSAGE, "--output %s would replace the recording itself", o->output);
+    return 0;
+}
+
+static bool has_member(const struct recording *r, const char *key)
+{
+    bool found = false;
+    for (uint32_t i = 0; i < recording_rows(r) && !found; i++) {
+        struct json_object *row = recording_row(r, i);
+        found = recording_member(row, key) != NULL;
+        json_object_put(row);
+    }
+    return found;
+}
+
+/* A flag that no row has, or a metric that no verdict can have, is a mistake. */
+static int check_flags(const struct score *s, struct px_err *err)
+{
+    const struct scorer_kind *k = scorer_kind_find(task_scorer_kind(s->task));
+    for (uint32_t i = 0; i < s->o->n_flags; i++) {
+        const char *flag = s->o->flags[i], *eq = strchr(flag, '=');
+        PX_FREE char *key = px_xstrndup(flag, eq ? (size_t)(eq - flag) : strlen(flag));
+        if (!has_member(s->recording, key))
+            return px_fail(err, PX_EINPUT, "--flag: no row of %s has a member '%.60s'",
+                           recording_name(s->recording), key);
+        if (eq && k && !scorer_kind_emits(k, eq + 1))
+            return px_fail(err, PX_EUSAGE, "--flag: task %s has no metric '%.60s'",
+                           task_name(s->task), eq + 1);
+    }
+    return 0;
+}
 
 /* ---- the recording ---- */
 
@@ -203,7 +260,7 @@ static int make_recipe(const struct score *s, const char *spool, struct px_buf *
     double t = 1;
     PX_FREE char *task = task_word(o->task);
     if (o->temperature && px_parse_double(o->temperature, 0, 100, &t, err) != 0)
-        return px_wrap(err, "--temperature");
+        return -1; /* check_options has seen it */
     px_buf_printf(out, "recipe: \"score-%s\"\nmodels:\n  \"%s\": {backend: replay, source: ",
                   task_name(s->task), s->stem);
     quote(out, spool);
@@ -304,6 +361,8 @@ static int score_file(struct score *s, struct px_err *err)
     const struct score_options *o = s->o;
     struct task_env env = {.data_dir = o->setup.data_dir, .compat = o->compat};
     struct setup setup = {0};
+    if (check_options(o, err) != 0)
+        return -1;
     s->stem = stem_of(o);
     s->task = task_load(o->task, &env, err);
     if (!s->task)
@@ -311,7 +370,8 @@ static int score_file(struct score *s, struct px_err *err)
     s->run_dir = o->setup.run_dir ? px_xstrdup(o->setup.run_dir)
                                   : px_xasprintf("runs/score-%s-%s", task_name(s->task), s->stem);
     if (open_recording(s, err) != 0 ||
-        join_recording(s->task, s->recording, &s->joined, err) != 0 || check_kind(s, err) != 0)
+        join_recording(s->task, s->recording, &s->joined, err) != 0 || check_kind(s, err) != 0 ||
+        check_flags(s, err) != 0)
         return -1;
     s->style = o->answers ? NULL : spool_style(s->task, s->recording, &s->joined);
     if (o->style)

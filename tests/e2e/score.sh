@@ -102,6 +102,11 @@ expect 2 "1 of $n completions are about no problem of task small_code: 'small_co
 expect 2 "problems have no completion: $(tail -n 1 plain.jsonl | cut -d'"' -f4)" \
     "$proctor" score small_code unknown.jsonl
 expect 2 "1 problem has more completions than the 1 of others (the same id again?)" "$proctor" score small_code twice.jsonl
+for bad in "--style frob" "--temperature -1" "--flag nosuch" "--flag task_id=acc" "--output ./plain.jsonl"; do
+    # shellcheck disable=SC2086
+    expect 2 "${bad%% *}" "$proctor" score small_code plain.jsonl $bad
+    [ ! -d runs/score-small_code-plain ] || fail "refused for $bad, and left a run directory"
+done
 expect 2 "3 of $n problems have no completion" "$proctor" score small_code short.jsonl
 [ ! -d runs/score-small_code-short ] || fail "a refused recording left a run directory"
 expect 0 "INCOMPLETE: 3 of $n problems have no completion" "$proctor" score small_code short.jsonl --allow-missing
