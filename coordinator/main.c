@@ -53,6 +53,17 @@ static int unknown_command(const char *word)
     return 2;
 }
 
+/* `proctor help run`, as `proctor run --help`. */
+static int help_of(const char *word)
+{
+    for (int i = 0; i < N_COMMANDS; i++)
+        if (commands[i].help && strcmp(commands[i].name, word) == 0) {
+            fputs(commands[i].help, stdout);
+            return 0;
+        }
+    return unknown_command(word);
+}
+
 static int run_command(int argc, char **argv)
 {
     if (argc < 2) {
@@ -61,6 +72,8 @@ static int run_command(int argc, char **argv)
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0) {
+        if (argc > 2)
+            return help_of(argv[2]);
         print_overview(stdout);
         return 0;
     }

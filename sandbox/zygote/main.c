@@ -40,12 +40,16 @@ static bool root_in_name_only(void)
 
 static int become(const struct packet_msg *m)
 {
+    errno = EPERM;
     if (geteuid() != 0)
         return getuid() == 0 ? -1 : 0;
     if (m->uid != 0 && setgroups(0, NULL) == 0 && setresgid(m->gid, m->gid, m->gid) == 0 &&
         setresuid(m->uid, m->uid, m->uid) == 0)
         return geteuid() == 0 || getuid() == 0 ? -1 : 0;
-    return root_in_name_only() ? 0 : -1;
+    if (root_in_name_only())
+        return 0;
+    errno = EPERM; /* root, in a namespace without another user, say */
+    return -1;
 }
 
 /* The interpreter's streams look at 0, 1 and 2 when they are made: 1 and 2 must not be seekable

@@ -9,6 +9,7 @@ expect 0 "Usage" "$bin/proctor-worker" --help
 expect 0 "Usage" "$bin/proctor-tester" --help
 for c in run plan status report samples compare data model doctor; do
     expect 0 "Example: proctor" "$proctor" $c --help
+    expect 0 "Example: proctor" "$proctor" help $c
 done
 for c in inspect check tokenize generate logits perplexity; do
     expect 0 "proctor model" "$proctor" model $c --help
