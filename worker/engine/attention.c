@@ -191,7 +191,7 @@ static void attend_tile(const struct tile *t, const struct kv_pool *kv, const st
                         uint32_t layer, uint32_t kv_head)
 {
     uint32_t n_blocks = kv_pages_for(t->pos + t->n_rows), head_dim = t->c->head_dim;
-    float scale = 1.0f / sqrtf((float)head_dim), totals[TILE_QUERIES];
+    float scale = 1.0f / sqrtf((float)head_dim), totals[TILE_QUERIES] = {0};
     for (uint32_t b = 0; b < n_blocks; b++)
         tile_scores(t, kv_block(kv, seq->pages[b], layer, false, kv_head),
                     t->scores + (size_t)b * KV_PAGE, scale);
