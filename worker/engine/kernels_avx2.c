@@ -132,6 +132,23 @@ AVX2_INLINE void vf_store(float *p, vf a)
     _mm256_storeu_ps(p, a);
 }
 
+AVX2_INLINE vi first_lanes(uint32_t n)
+{
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int32_t)n),
+                              _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+/* The first n < WIDTH values; what follows is +0. */
+AVX2_INLINE vf vf_load_some(const float *p, uint32_t n)
+{
+    return _mm256_maskload_ps(p, first_lanes(n));
+}
+
+AVX2_INLINE vf vf_first(vf a, uint32_t n)
+{
+    return _mm256_and_ps(a, _mm256_castsi256_ps(first_lanes(n)));
+}
+
 AVX2_INLINE void vf_store_some(float *p, vf a, uint32_t n)
 {
     float t[WIDTH];

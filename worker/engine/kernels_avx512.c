@@ -125,6 +125,17 @@ AVX512_INLINE void vf_store(float *p, vf a)
     _mm512_storeu_ps(p, a);
 }
 
+/* The first n < WIDTH values; what follows is +0. */
+AVX512_INLINE vf vf_load_some(const float *p, uint32_t n)
+{
+    return _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+}
+
+AVX512_INLINE vf vf_first(vf a, uint32_t n)
+{
+    return _mm512_maskz_mov_ps((__mmask16)((1u << n) - 1), a);
+}
+
 AVX512_INLINE void vf_store_some(float *p, vf a, uint32_t n)
 {
     _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), a);

@@ -189,52 +189,51 @@ static void simd_sums_tile(const float *p, size_t stride, const uint32_t *counts
 
 /* ---- exponentials ---- */
 
-/* One block of 32, in lanes; a lane begins at +0, which an exponential leaves as it is. */
-SIMD_INLINE void exp_block(const float *x, vf m, float *y, vf *lanes)
+/* n <= 32 of one block, in lanes: a lane begins at +0, which an exponential leaves as it is, and so
+ * does +0 in place of one that is missing. */
+SIMD_INLINE void exp_block(const float *x, vf m, float *y, uint32_t n, vf *lanes)
 {
-    for (uint32_t v = 0; v < LANE_VECTORS; v++) {
-        vf a = vf_exp(vf_sub(vf_load(x + v * WIDTH), m));
-        vf b = vf_exp(vf_sub(vf_load(x + LANES + v * WIDTH), m));
-        vf_store(y + v * WIDTH, a);
-        vf_store(y + LANES + v * WIDTH, b);
-        lanes[v] = vf_add(a, b);
+    for (uint32_t v = 0; v < LANE_VECTORS; v++)
+        lanes[v] = vf_set1(0.0f);
+    for (uint32_t i = 0, v = 0; i < n; i += WIDTH, v = (v + 1) % LANE_VECTORS) {
+        bool is_whole = n - i >= WIDTH;
+        vf e = is_whole ? vf_load(x + i) : vf_load_some(x + i, n - i);
+        e = vf_exp(vf_sub(e, m));
+        if (is_whole) {
+            vf_store(y + i, e);
+        } else {
+            vf_store_some(y + i, e, n - i);
+            e = vf_first(e, n - i);
+        }
+        lanes[v] = vf_add(lanes[v], e);
     }
 }
 
 /* Blocks come WIDTH at a time, so that their trees are added side by side. */
 static float simd_exp_blocks(const float *x, float m, float *y, uint32_t n)
 {
-    float total = 0, lanes[LANES], sums[WIDTH];
+    float total = 0, sums[LANES];
     vf top = vf_set1(m);
     uint32_t i = 0;
     while (i + WIDTH * KERNEL_BLOCK <= n) {
         vf acc[WIDTH][LANE_VECTORS];
         for (uint32_t b = 0; b < WIDTH; b++, i += KERNEL_BLOCK)
-            exp_block(x + i, top, y + i, acc[b]);
+            exp_block(x + i, top, y + i, KERNEL_BLOCK, acc[b]);
         vf_store(sums, vf_fold(acc));
         for (uint32_t b = 0; b < WIDTH; b++)
             total += sums[b];
     }
-    for (; i + KERNEL_BLOCK <= n; i += KERNEL_BLOCK) {
+    for (; i < n; i += KERNEL_BLOCK) {
         vf acc[LANE_VECTORS];
-        exp_block(x + i, top, y + i, acc);
+        if (n - i >= KERNEL_BLOCK)
+            exp_block(x + i, top, y + i, KERNEL_BLOCK, acc);
+        else
+            exp_block(x + i, top, y + i, n - i, acc);
         for (int v = 0; v < LANE_VECTORS; v++)
-            vf_store(lanes + v * WIDTH, acc[v]);
-        total += lanes_tail(lanes);
+            vf_store(sums + v * WIDTH, acc[v]);
+        total += lanes_tail(sums);
     }
-    if (i == n)
-        return total;
-    memset(lanes, 0, sizeof lanes);
-    for (uint32_t j = i; j < n; j += WIDTH) {
-        uint32_t left = n - j < WIDTH ? n - j : WIDTH;
-        float part[WIDTH] = {0};
-        memcpy(part, x + j, left * sizeof *part);
-        vf_store(part, vf_exp(vf_sub(vf_load(part), top)));
-        memcpy(y + j, part, left * sizeof *part);
-        for (uint32_t l = 0; l < left; l++)
-            lanes[(j - i + l) % LANES] += part[l];
-    }
-    return total + lanes_tail(lanes);
+    return total;
 }
 
 #endif
