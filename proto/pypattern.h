@@ -4,8 +4,7 @@
  * matches (docs.python.org/3.11/library/re.html against pcre2pattern(3)): \s, \w, \Z, \v, \u1234,
  * {,n}, "[" inside a set; `.` excludes only \n, ^ of MULTILINE matches behind a last \n too. What
  * only PCRE2 knows (recursion, verbs, \K, \p ...) is refused, and so are the flags a, L and x.
- * Both programs read patterns from task files: the coordinator to refuse bad ones, the tester to
- * run them (sandbox/score/pyregex.h). */
+ * Matching is pyregex.h's. */
 #ifndef PROTO_PYPATTERN_H
 #define PROTO_PYPATTERN_H
 

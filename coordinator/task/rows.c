@@ -15,7 +15,7 @@
 #define MAX_FILE ((size_t)1 << 30)
 #define MAX_ROWS 50000000
 
-struct span {
+struct stretch {
     size_t at;
     uint32_t n;
     uint32_t line;
@@ -25,7 +25,7 @@ struct rows {
     char *path;
     char *text;
     size_t n_text;
-    struct span *spans;
+    struct stretch *spans;
     uint32_t n, cap;
     bool is_csv, is_text;
     struct value *columns; /* CSV: texts */
@@ -44,7 +44,7 @@ void rows_spec_clear(struct rows_spec *s)
     free(s->columns);
     free(s->get);
     free(s->records);
-    regex_free(&s->page);
+    pyregex_free(s->page);
     *s = (struct rows_spec){0};
 }
 
@@ -72,7 +72,7 @@ static int add_row(struct rows *r, size_t at, size_t n, uint32_t line, struct px
     if (!px_utf8_valid(r->text + at, n))
         return bad_row(r, line, "the row is not UTF-8", err);
     PX_GROW(r->spans, r->n, r->cap);
-    r->spans[r->n++] = (struct span){.at = at, .n = (uint32_t)n, .line = line};
+    r->spans[r->n++] = (struct stretch){.at = at, .n = (uint32_t)n, .line = line};
     return 0;
 }
 
@@ -278,7 +278,7 @@ static int add_page(struct rows *r, size_t at, size_t end, uint32_t line, struct
     return is_blank(r->text + at, end - at) ? 0 : add_row(r, at, end - at, line, err);
 }
 
-static int split_pages(struct rows *r, const struct regex *page, struct px_err *err)
+static int split_pages(struct rows *r, const struct pyregex *page, struct px_err *err)
 {
     size_t at = 0, page_at = 0;
     uint32_t line = 1, page_line = 1;
@@ -287,9 +287,13 @@ static int split_pages(struct rows *r, const struct regex *page, struct px_err *
     for (; page && at <= r->n_text; line++) {
         const char *end = memchr(r->text + at, '\n', r->n_text - at);
         size_t n = end ? (size_t)(end - (r->text + at)) : r->n_text - at;
-        int begins = regex_search(page, r->text + at, n, err);
-        if (begins < 0)
-            return px_wrap(err, "%s:%u: page", r->path, line);
+        struct pyregex_match m;
+        bool limited = false;
+        bool begins = pyregex_search(page, (struct span){r->text + at, n}, &m, &limited);
+        if (limited)
+            return px_fail(err, PX_EINPUT,
+                           "%s:%u: page: the regular expression takes too long on this line",
+                           r->path, line);
         if (begins && at > 0) {
             if (add_page(r, page_at, at - 1, page_line, err) != 0)
                 return -1;
@@ -544,7 +548,7 @@ uint32_t rows_count(const struct rows *r)
 struct value rows_get(const struct rows *r, uint32_t i, struct arena *a)
 {
     px_assert(i < r->n);
-    const struct span *s = &r->spans[i];
+    const struct stretch *s = &r->spans[i];
     struct value v;
     size_t n_fields, end;
     if (r->is_text) {

@@ -7,9 +7,9 @@
 #define COORDINATOR_TASK_ROWS_H
 
 #include "coordinator/data/places.h"
-#include "coordinator/task/regex.h"
 #include "coordinator/task/value.h"
 #include "proto/digest.h"
+#include "proto/pyregex.h"
 
 struct rows;
 
@@ -25,11 +25,11 @@ struct rows_spec {
     char *get;      /* where to get the file, for the message when it is missing */
     char **columns; /* CSV: names; none: the first record has them */
     uint32_t n_columns;
-    char *records;       /* JSON: dotted path to the list; "" for the root */
-    struct regex *page;  /* texts: what a page's first line matches; NULL: the file is one row.
-                          * Pages of white space alone are no rows; the line end before a page's
-                          * first line belongs to no page. */
-    uint32_t page_lines; /* texts: instead, every so many lines are a page; 0: off */
+    char *records;        /* JSON: dotted path to the list; "" for the root */
+    struct pyregex *page; /* texts: what a page's first line matches; NULL: the file is one row.
+                           * Pages of white space alone are no rows; the line end before a page's
+                           * first line belongs to no page. */
+    uint32_t page_lines;  /* texts: instead, every so many lines are a page; 0: off */
 };
 
 void rows_spec_clear(struct rows_spec *s);

@@ -93,7 +93,8 @@ static void read_page(const struct task_map *m, struct rows_spec *out)
     out->page_lines = (uint32_t)task_map_int(m, "page_lines", 1, 1000000, 0);
     if (pattern && out->page_lines)
         task_map_finding(m, "page_lines", "contradiction: `page` is given too");
-    if (!pattern || (out->page = regex_compile(pattern, strlen(pattern), &err)) != NULL)
+    if (!pattern ||
+        (out->page = pyregex_new((struct span){pattern, strlen(pattern)}, 0, &err)) != NULL)
         return;
     PX_FREE char *what = px_xasprintf("%s", err.text);
     task_map_finding(m, "page", what);

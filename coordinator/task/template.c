@@ -295,7 +295,7 @@ void template_free(struct text_template **t)
     if (!*t)
         return;
     for (size_t i = 0; i < (*t)->n_regexes; i++)
-        regex_free(&(*t)->regexes[i]);
+        pyregex_free((*t)->regexes[i]);
     free((*t)->regexes);
     arena_free(&(*t)->arena);
     free((*t)->text);

@@ -198,6 +198,7 @@ static int replace_by_regex(struct eval *e, const struct node *n, const struct v
 {
     struct px_buf b;
     struct px_err inner;
+    bool limited = false;
     int rc = function_need_text(self, "regex_replace", &inner);
     if (rc == 0)
         rc = function_need_text(by, "regex_replace", &inner);
@@ -205,7 +206,10 @@ static int replace_by_regex(struct eval *e, const struct node *n, const struct v
         return with_place(e, n, &inner);
     px_buf_init(&b, MAX_OUTPUT);
     px_buf_put(&b, "", 0);
-    rc = regex_replace(n->regex, self->text, self->n, by->text, by->n, &b, &inner);
+    rc = pyregex_sub(n->regex, (struct span){self->text, self->n}, (struct span){by->text, by->n},
+                     &b, &limited, &inner);
+    if (rc == 0 && limited)
+        rc = px_fail(&inner, PX_EINPUT, "the regular expression takes too long on this text");
     if (rc == 0 && b.overflow)
         rc = px_fail(&inner, PX_ELIMIT, "'regex_replace' makes more than 16 MiB");
     if (rc == 0)

@@ -249,7 +249,7 @@ static int compile_pattern(struct parse *p, struct node *n)
     if (pattern->kind != NODE_LITERAL || pattern->literal.kind != VALUE_TEXT)
         return template_fail(p->t, pattern->at, p->err,
                              "the pattern of 'regex_replace' must be a text that is written out");
-    n->regex = regex_compile(pattern->literal.text, pattern->literal.n, &inner);
+    n->regex = pyregex_new((struct span){pattern->literal.text, pattern->literal.n}, 0, &inner);
     if (!n->regex)
         return template_fail(p->t, pattern->at, p->err, "%s", inner.text);
     PX_GROW(p->t->regexes, p->t->n_regexes, p->t->cap_regexes);

@@ -2,8 +2,8 @@
 #ifndef COORDINATOR_TASK_TEMPLATE_NODE_H
 #define COORDINATOR_TASK_TEMPLATE_NODE_H
 
-#include "coordinator/task/regex.h"
 #include "coordinator/task/template.h"
+#include "proto/pyregex.h"
 
 enum node_kind {
     /* statements */
@@ -51,7 +51,7 @@ struct node {
     uint32_t at; /* byte in the template */
     const char *name;
     const struct function *function; /* NODE_CALL */
-    struct regex *regex;             /* NODE_CALL of regex_replace: its pattern; the template's */
+    struct pyregex *regex;           /* NODE_CALL of regex_replace: its pattern; the template's */
     struct value literal;
     struct node **kids;
     size_t n;
@@ -61,8 +61,8 @@ struct text_template {
     struct arena *arena; /* the tree and its texts */
     char *text;
     size_t n;
-    struct node *root;      /* NODE_BLOCK */
-    struct regex **regexes; /* owned */
+    struct node *root;        /* NODE_BLOCK */
+    struct pyregex **regexes; /* owned */
     size_t n_regexes, cap_regexes;
 };
 

@@ -6,9 +6,9 @@
 
 #include "proto/json.h"
 #include "proto/mem.h"
+#include "proto/pyregex.h"
 #include "proto/pystr.h"
 #include "proto/scorer_check.h"
-#include "sandbox/score/pyregex.h"
 
 enum { MOST_CHOICES = 26 }; /* lettered A to Z; further ones are not looked for */
 
@@ -60,7 +60,7 @@ char *regex_delete_all(struct pyregex *const *list, size_t count, struct span s,
     char *text = px_xmemdup(s.p, s.n);
     *n = s.n;
     for (size_t i = 0; i < count; i++) {
-        char *t = pyregex_sub(list[i], (struct span){text, *n}, "", n, limited);
+        char *t = pyregex_delete(list[i], (struct span){text, *n}, n, limited);
         free(text);
         text = t;
     }
@@ -178,7 +178,7 @@ static char *clean(const struct regex_filter *f, struct span s, bool *limited, s
         text = t;
     }
     if (f->ignore_punctuation) {
-        t = pyregex_sub(f->punctuation, (struct span){text, *n}, "", n, limited);
+        t = pyregex_delete(f->punctuation, (struct span){text, *n}, n, limited);
         free(text);
         text = t;
     }

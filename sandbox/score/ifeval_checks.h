@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "sandbox/score/pyregex.h"
+#include "proto/pyregex.h"
 #include "sandbox/score/text.h"
 
 struct ifeval_args {

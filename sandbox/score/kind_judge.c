@@ -6,9 +6,9 @@
 #include "proto/json.h"
 #include "proto/mem.h"
 #include "proto/number.h"
+#include "proto/pyregex.h"
+#include "proto/pystr.h"
 #include "sandbox/score/kinds.h"
-#include "sandbox/score/pyregex.h"
-#include "sandbox/score/pystr.h"
 
 /* The answer behind a thought; false when there is none, and the class says so. */
 static bool answer_of(const struct scoring *in, struct verdict *v, struct span *out)

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "proto/mem.h"
+#include "proto/pystr.h"
 #include "sandbox/score/kinds.h"
-#include "sandbox/score/pystr.h"
 
 static void put_rule(struct verdict *v)
 {

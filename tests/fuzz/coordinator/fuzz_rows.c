@@ -51,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         spec.records = path;
     size_t n = size - 1;
     if ((data[0] & 7) == 7)
-        px_assert((spec.page = regex_compile(" = [A-Z]", 8, &err)) != NULL);
+        px_assert((spec.page = pyregex_new((struct span){" = [A-Z]", 8}, 0, &err)) != NULL);
     px_buf_init(&out, 64u << 20);
     struct rows *r = rows_parse(&spec, names[data[0] & 7], px_xmemdup(data + 1, n), n, &err);
     struct arena *a = arena_new();
@@ -63,6 +63,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     arena_free(&a);
     px_buf_clear(&out);
     rows_free(&r);
-    regex_free(&spec.page);
+    pyregex_free(spec.page);
     return 0;
 }

@@ -1,5 +1,5 @@
 /* pyregex.c - matching with PCRE2 under a budget. See pyregex.h. */
-#include "sandbox/score/pyregex.h"
+#include "proto/pyregex.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -188,58 +188,76 @@ size_t pyregex_count(const struct pyregex *re, struct span text, bool *limited)
     return n;
 }
 
-struct span *pyregex_split(const struct pyregex *re, struct span text, size_t *n, bool *limited)
+static int put_group(const struct pyregex_match *m, uint32_t group, struct px_buf *out,
+                     struct px_err *err)
 {
-    struct pyregex_scan *s = pyregex_scan_new(re, text);
-    struct pyregex_match m;
-    struct span *fields = NULL;
-    size_t count = 0, cap = 0, from = 0;
-    while (pyregex_next(s, &m)) {
-        size_t at = (size_t)(m.group[0].p - s->text.p);
-        PX_GROW(fields, count, cap);
-        fields[count++] = (struct span){s->text.p + from, at - from};
-        from = at + m.group[0].n;
-    }
-    PX_GROW(fields, count, cap);
-    fields[count++] = (struct span){s->text.p + from, s->text.n - from};
-    note(limited, pyregex_scan_free(s));
-    *n = count;
-    return fields;
+    if (group >= m->n)
+        return px_fail(err, PX_EINPUT, "there is no group %u in the pattern", group);
+    if (m->group[group].n > 0)
+        px_buf_put(out, m->group[group].p, m->group[group].n);
+    return 0;
 }
 
-static void expand(const char *with, const struct pyregex_match *m, struct px_buf *out)
+/* A number of one or two digits; false when none stands here. */
+static bool take_number(struct span s, size_t *i, uint32_t *v)
 {
-    for (const char *c = with; *c; c++) {
-        if (c[0] != '\\' || c[1] == '\0') {
-            px_buf_char(out, *c);
+    size_t from = *i;
+    *v = 0;
+    while (*i < s.n && *i < from + 2 && s.p[*i] >= '0' && s.p[*i] <= '9')
+        *v = 10 * *v + (uint32_t)(s.p[(*i)++] - '0');
+    return *i > from;
+}
+
+static int expand(struct span by, const struct pyregex_match *m, struct px_buf *out,
+                  struct px_err *err)
+{
+    for (size_t i = 0; i < by.n;) {
+        uint32_t group;
+        if (by.p[i] != '\\') {
+            px_buf_char(out, by.p[i++]);
             continue;
         }
-        c++;
-        uint32_t group = (uint32_t)(*c - '0');
-        if (*c >= '1' && *c <= '9') {
-            if (group < m->n && m->group[group].n > 0)
-                px_buf_put(out, m->group[group].p, m->group[group].n);
-        } else {
-            px_buf_char(out, *c);
+        i++;
+        if (i < by.n && (by.p[i] == '\\' || by.p[i] == 'n' || by.p[i] == 't')) {
+            px_buf_char(out, by.p[i] == 'n' ? '\n' : by.p[i] == 't' ? '\t' : '\\');
+            i++;
+            continue;
         }
+        bool named = i + 1 < by.n && by.p[i] == 'g' && by.p[i + 1] == '<';
+        i += named ? 2 : 0;
+        if (!take_number(by, &i, &group) || (named && (i >= by.n || by.p[i++] != '>')))
+            return px_fail(
+                err, PX_EINPUT,
+                "an unknown escape in a replacement; known: \\1, \\g<1>, \\\\, \\n, \\t");
+        if (put_group(m, group, out, err) != 0)
+            return -1;
     }
+    return 0;
 }
 
-char *pyregex_sub(const struct pyregex *re, struct span text, const char *with, size_t *n,
-                  bool *limited)
+int pyregex_sub(const struct pyregex *re, struct span text, struct span by, struct px_buf *out,
+                bool *limited, struct px_err *err)
 {
     struct pyregex_scan *s = pyregex_scan_new(re, text);
     struct pyregex_match m;
-    struct px_buf out;
     size_t from = 0;
-    px_buf_init(&out, SIZE_MAX);
-    while (pyregex_next(s, &m)) {
+    int rc = 0;
+    while (rc == 0 && !out->overflow && pyregex_next(s, &m)) {
         size_t at = (size_t)(m.group[0].p - s->text.p);
-        px_buf_put(&out, s->text.p + from, at - from);
-        expand(with, &m, &out);
+        px_buf_put(out, s->text.p + from, at - from);
+        rc = expand(by, &m, out, err);
         from = at + m.group[0].n;
     }
-    px_buf_put(&out, s->text.p + from, s->text.n - from);
+    px_buf_put(out, s->text.p + from, s->text.n - from);
     note(limited, pyregex_scan_free(s));
+    return rc;
+}
+
+char *pyregex_delete(const struct pyregex *re, struct span text, size_t *n, bool *limited)
+{
+    struct px_buf out;
+    px_buf_init(&out, SIZE_MAX);
+    int rc = pyregex_sub(re, text, (struct span){"", 0}, &out, limited, NULL);
+    px_assert(rc == 0);
     return px_buf_steal(&out, n);
 }

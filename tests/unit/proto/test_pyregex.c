@@ -11,7 +11,7 @@
 
 #include "proto/buf.h"
 #include "proto/mem.h"
-#include "sandbox/score/pyregex.h"
+#include "proto/pyregex.h"
 
 static struct span of(const char *s)
 {
@@ -117,7 +117,7 @@ static void bad_patterns_are_refused_in_words(void **state)
     px_buf_clear(&b);
 }
 
-static void groups_split_and_sub(void **state)
+static void groups_and_sub(void **state)
 {
     (void)state;
     struct pyregex *re = pyregex_make("(a)|(b)(c)?", 0);
@@ -131,22 +131,28 @@ static void groups_split_and_sub(void **state)
     assert_false(pyregex_at_start(re, of("xb"), &m, &limited));
     assert_true(pyregex_at_start(re, of("bc"), &m, &limited));
     assert_int_equal(pyregex_count(re, of("abcd"), &limited), 2);
-    char *s = pyregex_sub(re, of("abcd"), "<\\1\\3\\\\>", NULL, &limited);
-    assert_string_equal(s, "<a\\><c\\>d");
-    free(s);
+    struct px_buf b;
+    struct px_err err = {0};
+    px_buf_init(&b, 1 << 10);
+    assert_int_equal(pyregex_sub(re, of("abcd"), of("<\\1\\g<3>\\\\>"), &b, &limited, &err), 0);
+    assert_int_equal(b.len, 9);
+    assert_memory_equal(b.data, "<a\\><c\\>d", 9);
+    assert_int_equal(pyregex_sub(re, of("a"), of("\\4"), &b, &limited, &err), -1);
+    assert_non_null(strstr(err.text, "there is no group 4"));
+    assert_int_equal(pyregex_sub(re, of("a"), of("\\w"), &b, &limited, &err), -1);
+    assert_non_null(strstr(err.text, "an unknown escape"));
+    px_buf_clear(&b);
     pyregex_free(re);
 
     size_t n;
-    re = pyregex_make("\\s+", 0);
-    struct span *f = pyregex_split(re, of(" a b"), &n, &limited);
-    assert_int_equal(n, 3);
-    assert_int_equal(f[0].n, 0);
-    assert_true(f[2].n == 1 && f[2].p[0] == 'b');
-    free(f);
-    pyregex_free(re);
     re = pyregex_make("x*", 0);
-    s = pyregex_sub(re, of("abxd"), "-", &n, &limited);
-    assert_string_equal(s, "-a-b--d-");
+    px_buf_init(&b, 1 << 10);
+    assert_int_equal(pyregex_sub(re, of("abxd"), of("-"), &b, &limited, NULL), 0);
+    assert_memory_equal(b.data, "-a-b--d-", 8);
+    px_buf_clear(&b);
+    char *s = pyregex_delete(re, of("xaxxb"), &n, &limited);
+    assert_string_equal(s, "ab");
+    assert_int_equal(n, 2);
     free(s);
     pyregex_free(re);
     assert_false(limited);
@@ -192,7 +198,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(matches_are_those_of_python),
-        cmocka_unit_test(bad_patterns_are_refused_in_words), cmocka_unit_test(groups_split_and_sub),
+        cmocka_unit_test(bad_patterns_are_refused_in_words), cmocka_unit_test(groups_and_sub),
         cmocka_unit_test(nul_is_a_character_and_bad_text_has_no_match),
         cmocka_unit_test(hostile_texts_end_in_bounded_work)};
     return cmocka_run_group_tests(tests, NULL, NULL);

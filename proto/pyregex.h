@@ -1,4 +1,5 @@
-/* pyregex.h - Python's `re` on what a model wrote: search, match, findall, split, sub.
+/* pyregex.h - Python's `re`: search, match, findall, sub. On what a model wrote (scorers) and on
+ * the texts of data sets (task files).
  *
  * Patterns are rewritten to PCRE2 by proto/pypattern.h. Texts are spans of well-formed UTF-8
  * (pystr_clean makes them so, once, before everything else); in any other text nothing is found.
@@ -8,15 +9,16 @@
  * counted, and a budget of 16 million + 4 per byte of text ends a scan (about a second at most), as
  * 64 MiB of backtracking memory do. The rest of the scan then finds nothing and says so
  * (`limited`). The counting depends on text and pattern alone, never on the machine. */
-#ifndef SANDBOX_SCORE_PYREGEX_H
-#define SANDBOX_SCORE_PYREGEX_H
+#ifndef PROTO_PYREGEX_H
+#define PROTO_PYREGEX_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "proto/buf.h"
 #include "proto/err.h"
 #include "proto/pypattern.h"
-#include "sandbox/score/text.h"
+#include "proto/span.h"
 
 struct pyregex; /* immutable: many scans may use one */
 
@@ -47,10 +49,12 @@ bool pyregex_scan_free(struct pyregex_scan *s); /* was it limited? */
 
 /* len(re.findall()). */
 size_t pyregex_count(const struct pyregex *re, struct span text, bool *limited);
-/* The fields of re.split for a pattern without groups. Owned array; *n >= 1. */
-struct span *pyregex_split(const struct pyregex *re, struct span text, size_t *n, bool *limited);
-/* re.sub: `with` may hold \1 to \9 and \\. Owned, NUL-terminated, *n its length. */
-char *pyregex_sub(const struct pyregex *re, struct span text, const char *with, size_t *n,
-                  bool *limited);
+/* re.sub(pattern, by, text), appended: every match from the left, empty ones included. In `by`, \1
+ * to \99 and \g<1> are groups (those that took no part are empty), \n, \t and \\ are characters. -1
+ * with err: another escape, or a group that the pattern lacks. */
+int pyregex_sub(const struct pyregex *re, struct span text, struct span by, struct px_buf *out,
+                bool *limited, struct px_err *err) PX_MUST_CHECK;
+/* re.sub(pattern, "", text). Owned, NUL-terminated, *n its length. */
+char *pyregex_delete(const struct pyregex *re, struct span text, size_t *n, bool *limited);
 
 #endif
