@@ -7,6 +7,7 @@
 
 #include "proto/json.h"
 #include "proto/mem.h"
+#include "proto/pystr.h"
 #include "proto/recording_internal.h"
 
 struct entry {
@@ -40,6 +41,7 @@ struct recording {
     uint32_t *by_id;       /* sorted by id, then order; those with an id */
     uint32_t n, cap, n_ids;
     uint32_t repeats;
+    bool repaired;    /* bytes that were no UTF-8 were replaced */
     uint32_t n_whole; /* rows that hold complete programs */
 };
 
@@ -433,9 +435,24 @@ static int fill(struct recording *r, struct px_err *err)
     return 0;
 }
 
+/* One model's bad bytes must not cost the other rows: they become U+FFFD, as they do where texts
+ * are scored. */
+static void repair(struct recording *r, struct px_buf *raw)
+{
+    struct span all = {(const char *)raw->data, raw->len};
+    if (px_utf8_valid(all.p, all.n))
+        return;
+    size_t n;
+    PX_FREE char *clean = pystr_clean(all, &n);
+    px_buf_reset(raw);
+    px_buf_put(raw, clean, n);
+    r->repaired = true;
+}
+
 /* Takes what raw holds. */
 static struct recording *from_text(struct recording *r, struct px_buf *raw, struct px_err *err)
 {
+    repair(r, raw);
     if (recording_lines(raw, r->name, &r->format, &r->text, err) != 0 || fill(r, err) != 0)
         recording_free(&r);
     px_buf_clear(raw);
@@ -541,6 +558,11 @@ bool recording_whole(const struct recording *r)
 uint32_t recording_repeats(const struct recording *r)
 {
     return r->repeats;
+}
+
+bool recording_repaired(const struct recording *r)
+{
+    return r->repaired;
 }
 
 uint32_t recording_line(const struct recording *r, uint32_t row)

@@ -68,6 +68,8 @@ const char *recording_text_key(const struct recording *r);
 bool recording_whole(const struct recording *r);
 /* lm-eval: rows of other filters that repeat a document. */
 uint32_t recording_repeats(const struct recording *r);
+/* The file had bytes that are no UTF-8, which were read as U+FFFD. */
+bool recording_repaired(const struct recording *r);
 uint32_t recording_line(const struct recording *r, uint32_t row); /* in the file, from 1 */
 
 /* A row as JSON; owned (json_object_put). */

@@ -211,6 +211,8 @@ static void announce(const struct score *s)
     if (recording_repeats(s->recording))
         fprintf(stderr, "%u rows repeat a document for another filter\n",
                 recording_repeats(s->recording));
+    if (recording_repaired(s->recording))
+        fprintf(stderr, "the file has bytes that are no UTF-8: they are read as U+FFFD\n");
     static const char *const words[][2] = {
         {"raw", "the prompt and the text as it is"},
         {"whole", "the text as it is"},

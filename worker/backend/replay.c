@@ -17,7 +17,8 @@ struct waiting {
 
 struct opened {
     char *path;
-    struct recording *recording;
+    struct recording *recording; /* NULL: it cannot be read, and this is why */
+    struct px_err why;
 };
 
 struct replay {
@@ -34,17 +35,25 @@ static uint32_t replay_credits(void *self, const struct job *job)
     return REPLAY_ROWS - ((const struct replay *)self)->n;
 }
 
-static struct recording *open_once(struct replay *b, const char *path, struct px_err *err)
+static struct opened *file_of(struct replay *b, const char *path)
 {
     for (uint32_t i = 0; i < b->n_files; i++)
         if (strcmp(b->files[i].path, path) == 0)
-            return b->files[i].recording;
-    struct recording *r = recording_open(path, NULL, err);
-    if (r) {
-        PX_GROW(b->files, b->n_files, b->cap_files);
-        b->files[b->n_files++] = (struct opened){px_xstrdup(path), r};
-    }
-    return r;
+            return &b->files[i];
+    PX_GROW(b->files, b->n_files, b->cap_files);
+    struct opened *f = &b->files[b->n_files++];
+    *f = (struct opened){.path = px_xstrdup(path)};
+    f->recording = recording_open(path, NULL, &f->why);
+    return f;
+}
+
+/* Once, also when it fails: a large file would be read again for every unit. */
+static struct recording *open_once(struct replay *b, const char *path, struct px_err *err)
+{
+    const struct opened *f = file_of(b, path);
+    if (!f->recording && err)
+        *err = f->why;
+    return f->recording;
 }
 
 static int replay_submit(void *self, const struct job *job, const struct unit *unit,

@@ -90,6 +90,29 @@ static struct recording *parsed(const char *text, const struct recording_options
     return r;
 }
 
+static void bytes_that_are_no_utf8_cost_no_row(void **state)
+{
+    (void)state;
+    static const char text[] = "{\"id\":\"a\",\"text\":\"x\xff\xc3(y\"}\n"
+                               "{\"id\":\"b\",\"text\":\"z\\u0000z\"}\n";
+    struct px_err err;
+    struct recording *r = recording_parse(text, strlen(text), "mem", NULL, &err);
+    assert_non_null(r);
+    assert_true(recording_repaired(r));
+    expect_text(r, "a", 0, "x\xef\xbf\xbd\xef\xbf\xbd(y", FINISH_EOS);
+    struct completion c;
+    recording_find(r, "b", 0, &c);
+    assert_int_equal(c.n_text, 3);
+    assert_memory_equal(c.text, "z\0z", 3);
+    completion_clear(&c);
+    recording_free(&r);
+    static const char good[] = "{\"id\":\"a\",\"text\":\"\xc3\xa9\"}";
+    r = recording_parse(good, strlen(good), "mem", NULL, &err);
+    assert_non_null(r);
+    assert_false(recording_repaired(r));
+    recording_free(&r);
+}
+
 static void every_format_is_recognised(void **state)
 {
     (void)state;
@@ -334,6 +357,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_found_by_problem_and_sample),
         cmocka_unit_test(a_bad_row_is_named_by_its_line),
+        cmocka_unit_test(bytes_that_are_no_utf8_cost_no_row),
         cmocka_unit_test(every_format_is_recognised),
         cmocka_unit_test(positions_are_those_of_the_problems),
         cmocka_unit_test(loglikelihoods_are_read_from_every_shape),
