@@ -273,8 +273,11 @@ static bool is_other_filter(struct recording *r, struct json_object *row)
 /* What a row does have, for a message. */
 static void list_members(struct json_object *row, struct px_buf *out)
 {
-    json_object_object_foreach(row, key, v) px_buf_printf(
-        out, "%s%.40s (%s)", out->len ? ", " : "", key, json_type_to_name(json_object_get_type(v)));
+    json_object_object_foreach(row, key, v)
+    {
+        const char *type = json_type_to_name(json_object_get_type(v));
+        px_buf_printf(out, "%s%.40s (%s)", out->len ? ", " : "", key, type);
+    }
 }
 
 static int refuse_text(const struct recording *r, struct json_object *row, uint32_t line,
