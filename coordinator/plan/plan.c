@@ -8,34 +8,14 @@
 #include <string.h>
 
 #include "coordinator/plan/keys.h"
+#include "coordinator/plan/plan_builder.h"
 #include "coordinator/plan/plan_gates.h"
 #include "coordinator/plan/reuse_layers.h"
 #include "proto/json.h"
 #include "proto/mem.h"
 
-/* A task is loaded once per variant that cells want. */
-struct variant {
-    const char *name; /* as the recipe has it */
-    enum compat compat;
-    enum strategy strategy;
-    uint32_t judge_of; /* index + 1 of the task that it judges; 0 */
-};
-
-struct builder {
-    struct plan *plan;
-    const struct recipe *recipe;
-    const struct task_env *env;
-    struct px_buf *findings;
-    uint32_t n_findings;
-    struct variant *variants; /* of the plan's tasks */
-    uint32_t cap_tasks, cap_cells, cap_groups;
-};
-
-static void finding(struct builder *b, uint32_t line, uint32_t column, const char *fmt, ...)
-    PX_PRINTF(4, 5);
-
 /* Said once, however many cells it is true of. */
-static void finding(struct builder *b, uint32_t line, uint32_t column, const char *fmt, ...)
+void plan_finding(struct builder *b, uint32_t line, uint32_t column, const char *fmt, ...)
 {
     struct px_buf *out = b->findings;
     va_list ap;
@@ -62,8 +42,8 @@ static void open_models(struct builder *b)
     for (uint32_t i = 0; i < r->n_models; i++) {
         struct px_err err;
         if (model_file_open(&r->models[i], &p->models[i], &err) != 0)
-            finding(b, r->models[i].line, r->models[i].column, "models.%s: %s", r->models[i].name,
-                    err.text);
+            plan_finding(b, r->models[i].line, r->models[i].column, "models.%s: %s",
+                         r->models[i].name, err.text);
     }
 }
 
@@ -76,8 +56,8 @@ static struct px_digest import_key(const struct model_file *m)
 }
 
 /* A name is a model of the recipe or what an import stage makes of one. */
-static bool find_model(const struct plan *p, const char *name, uint32_t *model, bool *imported,
-                       uint32_t *import)
+bool plan_find_model(const struct plan *p, const char *name, uint32_t *model, bool *imported,
+                     uint32_t *import)
 {
     const struct recipe *r = p->recipe;
     for (uint32_t i = 0; i < p->n_imports; i++)
@@ -95,15 +75,6 @@ static bool find_model(const struct plan *p, const char *name, uint32_t *model, 
     return false;
 }
 
-static void fill_model(struct job *j, const struct model_file *m)
-{
-    j->backend = m->backend;
-    j->model = m->digest;
-    j->model_name = px_xstrdup(m->name);
-    j->model_path = px_xstrdup(m->path);
-    j->model_bytes = m->bytes;
-}
-
 static void add_import(struct builder *b, uint32_t stage)
 {
     struct plan *p = b->plan;
@@ -111,21 +82,21 @@ static void add_import(struct builder *b, uint32_t stage)
     struct plan_import im = {.stage = stage};
     bool imported = false;
     uint32_t from;
-    if (!find_model(p, s->model, &im.model, &imported, &from)) {
-        finding(b, s->line, s->column, "import: no model is named '%s'", s->model);
+    if (!plan_find_model(p, s->model, &im.model, &imported, &from)) {
+        plan_finding(b, s->line, s->column, "import: no model is named '%s'", s->model);
         return;
     }
     const struct model_file *m = &p->models[im.model];
     if (m->backend != BACKEND_NATIVE) {
-        finding(b, s->line, s->column,
-                "import: model '%s' has backend %s; only GGUF files (native) can be imported",
-                s->model, backend_kind_name(m->backend));
+        plan_finding(b, s->line, s->column,
+                     "import: model '%s' has backend %s; only GGUF files (native) can be imported",
+                     s->model, backend_kind_name(m->backend));
         return;
     }
     im.key = import_key(m);
     im.job.kind = UNIT_IMPORT;
     im.job.task = px_xstrdup("import");
-    fill_model(&im.job, m);
+    plan_fill_model(&im.job, m);
     im.job.kv = KV_F16;
     im.job.sampler.top_p = 1;
     im.job.scorer = px_xstrdup("");
@@ -136,7 +107,7 @@ static void add_import(struct builder *b, uint32_t stage)
 
 /* ---- tasks ---- */
 
-static void add_loaded(struct builder *b, struct task *t, struct variant v)
+void plan_add_loaded(struct builder *b, struct task *t, struct variant v)
 {
     struct plan *p = b->plan;
     uint32_t cap = b->cap_tasks;
@@ -163,11 +134,11 @@ static bool add_task(struct builder *b, const struct recipe_stage *s, uint32_t i
         }
     struct task *t = task_load(s->tasks[i], &env, &err);
     if (!t) {
-        finding(b, s->task_lines[i], s->task_columns[i], "tasks: %s", err.text);
+        plan_finding(b, s->task_lines[i], s->task_columns[i], "tasks: %s", err.text);
         return false;
     }
     *index = p->n_tasks;
-    add_loaded(b, t, (struct variant){s->tasks[i], set->compat, set->strategy, 0});
+    plan_add_loaded(b, t, (struct variant){s->tasks[i], set->compat, set->strategy, 0});
     return true;
 }
 
@@ -214,8 +185,8 @@ static bool add_cell(struct builder *b, uint32_t stage, const char *model_name, 
     const struct recipe_cell *rc = &s->cells[index];
     struct plan_cell c = {.stage = stage, .settings = &rc->settings, .n_names = rc->n_names};
     struct px_err err;
-    if (!find_model(p, model_name, &c.model, &c.after_import, &c.import)) {
-        finding(b, s->line, s->column, "eval: no model is named '%s'", model_name);
+    if (!plan_find_model(p, model_name, &c.model, &c.after_import, &c.import)) {
+        plan_finding(b, s->line, s->column, "eval: no model is named '%s'", model_name);
         return false;
     }
     const struct model_file *m = &p->models[c.model];
@@ -223,17 +194,18 @@ static bool add_cell(struct builder *b, uint32_t stage, const char *model_name, 
     if (m->path == NULL)
         return false; /* did not open; said already */
     if (rc->settings.reuse.k > 1 && n_layers == 0) {
-        finding(b, s->line, s->column, "eval.reuse: cannot act on model '%s' (backend %s)",
-                model_name, backend_kind_name(m->backend));
+        plan_finding(b, s->line, s->column, "eval.reuse: cannot act on model '%s' (backend %s)",
+                     model_name, backend_kind_name(m->backend));
         return false;
     }
     if (reuse_layers_resolve(&rc->settings.reuse, n_layers, &c.reuse, &err) != 0) {
-        finding(b, s->line, s->column, "eval, cell %s: %s", rc->names[0], err.text);
+        plan_finding(b, s->line, s->column, "eval, cell %s: %s", rc->names[0], err.text);
         return false;
     }
     if (n_layers && rc->settings.context > m->config.context_length) {
-        finding(b, s->line, s->column, "eval.context: %u is more than the %u positions of '%s'",
-                rc->settings.context, m->config.context_length, model_name);
+        plan_finding(b, s->line, s->column,
+                     "eval.context: %u is more than the %u positions of '%s'", rc->settings.context,
+                     m->config.context_length, model_name);
     }
     c.speedup_bound = reuse_speedup_bound(&c.reuse, n_layers);
     c.names = px_xcalloc(c.n_names, sizeof *c.names);
@@ -248,103 +220,6 @@ static bool add_cell(struct builder *b, uint32_t stage, const char *model_name, 
 
 /* ---- groups ---- */
 
-static void copy_stops(struct job *j, const struct task *t, const struct eval_settings *s)
-{
-    uint32_t n;
-    const char *const *own = task_stops(t, &n);
-    j->stops = px_xcalloc(n + s->n_stops, sizeof *j->stops);
-    for (uint32_t i = 0; i < n; i++)
-        j->stops[j->n_stops++] = px_xstrdup(own[i]);
-    for (uint32_t i = 0; i < s->n_stops; i++)
-        j->stops[j->n_stops++] = px_xstrdup(s->stops[i]);
-}
-
-static void copy_reuse(struct reuse_spec *out, const struct reuse_spec *in)
-{
-    *out = *in;
-    out->layers = NULL;
-    if (in->n_layers) {
-        out->layers = px_xmalloc(in->n_layers * sizeof *out->layers);
-        memcpy(out->layers, in->layers, in->n_layers * sizeof *out->layers);
-    }
-}
-
-static void fill_generate_job(struct job *j, const struct plan_cell *c, const struct model_file *m,
-                              const struct task *t)
-{
-    const struct eval_settings *s = c->settings;
-    bool choice = task_request(t) != TASK_GENERATE;
-    j->kind = choice ? UNIT_CHOICE : UNIT_GENERATE;
-    j->task = px_xstrdup(task_name(t));
-    fill_model(j, m);
-    j->sampler = s->sampler;
-    j->max_tokens = choice ? 0 : s->max_tokens ? s->max_tokens : task_max_tokens(t);
-    j->context = s->context;
-    j->kv = s->kv;
-    j->scorer = px_xstrdup("");
-    j->options = px_xstrdup("");
-    if (choice) {
-        j->reuse = (struct reuse_spec){.k = 1, .mode = REUSE_DELTA, .kv = REUSE_KV_PROJECT};
-        return;
-    }
-    copy_reuse(&j->reuse, &c->reuse);
-    copy_stops(j, t, s);
-    if (m->tokenizer) {
-        size_t n;
-        const uint32_t *ids = tokenizer_stop_ids(m->tokenizer, &n);
-        j->stop_tokens = px_xmalloc(n * sizeof *ids);
-        memcpy(j->stop_tokens, ids, n * sizeof *ids);
-        j->n_stop_tokens = (uint32_t)n;
-    }
-}
-
-/* The task's scorer, but for the style of a recorded model's programs. */
-char *plan_scorer(const struct task *t, const char *style)
-{
-    const char *text = task_scorer(t);
-    if (!style || strcmp(task_scorer_kind(t), "code") != 0)
-        return px_xstrdup(text);
-    struct json_object *o = px_json_parse(text, strlen(text), NULL);
-    px_assert(o != NULL);
-    json_object_object_add(o, "style", json_object_new_string(style));
-    char *styled = px_xstrdup(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
-    json_object_put(o);
-    return styled;
-}
-
-static void fill_score_job(struct job *j, const struct task *t, const struct model_file *m)
-{
-    j->kind = UNIT_SCORE;
-    j->task = px_xstrdup(task_name(t));
-    j->backend = BACKEND_NATIVE;
-    j->model_name = px_xstrdup("");
-    j->model_path = px_xstrdup("");
-    j->kv = KV_F16;
-    j->sampler.top_p = 1;
-    j->reuse = (struct reuse_spec){.k = 1, .mode = REUSE_DELTA, .kv = REUSE_KV_PROJECT};
-    j->scorer = plan_scorer(t, m->style);
-    j->options = px_xstrdup("");
-}
-
-static uint32_t *copy_ids(const uint32_t *ids, uint32_t n)
-{
-    uint32_t *copy = px_xcalloc(n, sizeof *copy);
-    if (n)
-        memcpy(copy, ids, n * sizeof *copy);
-    return copy;
-}
-
-static void copy_thinking(const struct plan *p, struct plan_group *g, const struct model_file *m)
-{
-    struct think_spec *t = &g->generate.think;
-    if (g->generate.kind != UNIT_GENERATE || !m->think_open)
-        return;
-    *t = m->think;
-    t->open = copy_ids(m->think.open, m->think.n_open);
-    t->close = copy_ids(m->think.close, m->think.n_close);
-    t->open_in_prompt = plan_opens_thought(p, g);
-}
-
 /* Decides between raw text and a chat template; a wish that cannot be met is a finding. */
 static bool choose_chat(struct builder *b, const struct recipe_stage *s, const struct model_file *m,
                         const struct task *t, const struct eval_settings *set, struct plan_group *g)
@@ -352,10 +227,10 @@ static bool choose_chat(struct builder *b, const struct recipe_stage *s, const s
     struct px_err err;
     g->chat = set->chat == CHAT_MODE_TASK ? task_chat(t) : set->chat != CHAT_MODE_RAW;
     if (g->chat && !task_takes_chat(t)) {
-        finding(b, s->line, s->column,
-                "eval.chat: task %s scores raw texts, which cannot be a chat's messages; use "
-                "chat: raw",
-                task_name(t));
+        plan_finding(b, s->line, s->column,
+                     "eval.chat: task %s scores raw texts, which cannot be a chat's messages; use "
+                     "chat: raw",
+                     task_name(t));
         return false;
     }
     if (!g->chat || m->backend != BACKEND_NATIVE)
@@ -363,17 +238,18 @@ static bool choose_chat(struct builder *b, const struct recipe_stage *s, const s
     if (set->chat == CHAT_MODE_NAMED) {
         if (chat_template_by_name(set->chat_template, &g->chat_template, &err) == 0)
             return true;
-        finding(b, s->line, s->column, "eval.chat: %s", err.text);
+        plan_finding(b, s->line, s->column, "eval.chat: %s", err.text);
         return false;
     }
     if (m->has_chat) {
         g->chat_template = m->chat;
         return true;
     }
-    finding(b, s->line, s->column,
-            "eval.chat: task %s wants a chat prompt and %s; name a template (chat: chatml) or use "
-            "chat: raw",
-            task_name(t), m->chat_problem);
+    plan_finding(
+        b, s->line, s->column,
+        "eval.chat: task %s wants a chat prompt and %s; name a template (chat: chatml) or use "
+        "chat: raw",
+        task_name(t), m->chat_problem);
     return false;
 }
 
@@ -386,41 +262,42 @@ static void check_group(struct builder *b, const struct recipe_stage *s, const s
     const char *name = task_name(t);
     struct px_err err;
     if (m->backend == BACKEND_NATIVE && task_check_fewshot(t, c->settings->fewshot, &err) != 0)
-        finding(b, s->line, s->column, "eval.fewshot: task %s: %s", name, err.text);
+        plan_finding(b, s->line, s->column, "eval.fewshot: task %s: %s", name, err.text);
     if (choice && m->backend == BACKEND_NOOP)
-        finding(b, s->line, s->column,
-                "eval: task %s asks for loglikelihoods; backend %s only has texts", name,
-                backend_kind_name(m->backend));
+        plan_finding(b, s->line, s->column,
+                     "eval: task %s asks for loglikelihoods; backend %s only has texts", name,
+                     backend_kind_name(m->backend));
     if (choice && c->reuse.k > 1)
-        finding(
+        plan_finding(
             b, s->line, s->column,
             "eval.reuse: acts on decode steps and task %s has none (loglikelihood); evaluate it "
             "in a stage without reuse",
             name);
     if (choice && (c->settings->samples > 1 || c->settings->sampler.temperature > 0))
-        finding(b, s->line, s->column,
-                "eval: samples and sampler cannot act on task %s (loglikelihood)", name);
+        plan_finding(b, s->line, s->column,
+                     "eval: samples and sampler cannot act on task %s (loglikelihood)", name);
     if (choice && c->settings->max_tokens)
-        finding(b, s->line, s->column, "eval.sampler.max_tokens: cannot act on task %s", name);
+        plan_finding(b, s->line, s->column, "eval.sampler.max_tokens: cannot act on task %s", name);
     if (!choice && m->backend == BACKEND_NATIVE && g->generate.n_stop_tokens == 0)
-        finding(b, s->line, s->column,
-                "eval: model '%s' names no token that ends a text; generation would never stop",
-                m->name);
+        plan_finding(
+            b, s->line, s->column,
+            "eval: model '%s' names no token that ends a text; generation would never stop",
+            m->name);
     uint32_t window = task_request(t) == TASK_ROLLING ? task_windows(t).context : 0;
     uint32_t limit = c->settings->context ? c->settings->context : m->config.context_length;
     if (m->backend == BACKEND_NATIVE && window > limit)
-        finding(b, s->line, s->column,
-                "eval: task %s has windows of %u tokens, model '%s' takes %u at once", name, window,
-                m->name, limit);
+        plan_finding(b, s->line, s->column,
+                     "eval: task %s has windows of %u tokens, model '%s' takes %u at once", name,
+                     window, m->name, limit);
     if (g->turns > 1 && !g->chat)
-        finding(
+        plan_finding(
             b, s->line, s->column,
             "eval.chat: task %s is a conversation and needs a chat template; say chat: model, or "
             "name one (chat: chatml)",
             name);
     if (!choice && g->generate.max_tokens == 0)
-        finding(b, s->line, s->column, "eval.sampler.max_tokens: task %s sets none; give one",
-                name);
+        plan_finding(b, s->line, s->column, "eval.sampler.max_tokens: task %s sets none; give one",
+                     name);
 }
 
 /* The first `limit` problems (0: all); of each subset, where a task has subsets: a part of a family
@@ -462,146 +339,15 @@ static void add_group(struct builder *b, uint32_t cell, uint32_t task)
     g.n_units = (uint64_t)g.n_problems * g.samples * g.turns;
     if (!choose_chat(b, s, m, t, c->settings, &g))
         return;
-    fill_generate_job(&g.generate, c, m, t);
-    copy_thinking(p, &g, m);
-    fill_score_job(&g.score, t, m);
+    plan_generate_job(&g.generate, c, m, t);
+    plan_copy_thinking(p, &g, m);
+    plan_score_job(&g.score, t, m);
     check_group(b, s, c, m, t, &g);
     g.base = group_base_key(t, &g.generate, g.score.scorer, g.chat, g.chat_template,
                             c->settings->fewshot);
     p->n_units += g.n_units;
     PX_GROW(p->groups, p->n_groups, b->cap_groups);
     p->groups[p->n_groups++] = g;
-}
-
-/* ---- judges ---- */
-
-/* The judge of a task, made once per task and mode. */
-static uint32_t judge_task(struct builder *b, uint32_t task, enum judge_mode mode)
-{
-    struct plan *p = b->plan;
-    for (uint32_t k = 0; k < p->n_tasks; k++)
-        if (b->variants[k].judge_of == task + 1 && task_judge_mode(p->tasks[k]) == mode)
-            return k;
-    struct task *t = task_judge_new(p->tasks[task], mode);
-    add_loaded(b, t, (struct variant){.name = task_name(t), .judge_of = task + 1});
-    return p->n_tasks - 1;
-}
-
-/* The judging model, greedy and at its own context. */
-static void fill_judge_job(struct job *j, const struct model_file *m, const struct task *t)
-{
-    struct eval_settings plain = {.sampler = {.top_p = 1}, .kv = KV_F16};
-    struct plan_cell c = {.settings = &plain};
-    c.reuse = (struct reuse_spec){.k = 1, .mode = REUSE_DELTA, .kv = REUSE_KV_PROJECT};
-    fill_generate_job(j, &c, m, t);
-}
-
-static void add_judge_group(struct builder *b, uint32_t judged, uint32_t opponent, uint32_t model,
-                            const struct plan_group *like, enum judge_mode mode)
-{
-    struct plan *p = b->plan;
-    struct plan_group g = {.cell = p->groups[judged].cell,
-                           .model = model,
-                           .after_import = like->after_import,
-                           .import = like->import,
-                           .n_problems = p->groups[judged].n_problems,
-                           .problems = p->groups[judged].problems,
-                           .samples = p->groups[judged].samples,
-                           .turns = p->groups[judged].turns,
-                           .orders = mode == JUDGE_PAIRWISE ? 2 : 1,
-                           .judge = mode,
-                           .judged = judged,
-                           .opponent = opponent,
-                           .chat = true,
-                           .first = p->n_units};
-    g.task = judge_task(b, p->groups[judged].task, mode);
-    const struct task *t = p->tasks[g.task];
-    const struct model_file *m = &p->models[model];
-    g.chat_template = like->chat_template;
-    g.n_units = (uint64_t)g.n_problems * g.samples * g.turns * g.orders;
-    fill_judge_job(&g.generate, m, t);
-    copy_thinking(p, &g, m);
-    fill_score_job(&g.score, t, m);
-    g.base = group_base_key(t, &g.generate, g.score.scorer, g.chat, g.chat_template, 0);
-    p->n_units += g.n_units;
-    PX_GROW(p->groups, p->n_groups, b->cap_groups);
-    p->groups[p->n_groups++] = g;
-}
-
-static bool has_name(const struct plan_cell *c, const struct recipe_stage *s, const char *name)
-{
-    for (uint32_t i = 0; i < c->n_names; i++) {
-        const char *full = c->names[i];
-        size_t prefix = *s->name ? strlen(s->name) + 1 : 0; /* "stage/" may be left out */
-        if (strcmp(full, name) == 0 || (prefix && strcmp(full + prefix, name) == 0))
-            return true;
-    }
-    return false;
-}
-
-/* The baseline's group of the same task; NO_GROUP when the named cell is not there. */
-static uint32_t baseline_group(const struct plan *p, const struct recipe_stage *s, uint32_t first,
-                               uint32_t end, uint32_t task)
-{
-    for (uint32_t i = first; i < end; i++)
-        if (p->groups[i].task == task &&
-            (!s->judge_baseline || has_name(&p->cells[p->groups[i].cell], s, s->judge_baseline)))
-            return i;
-    return NO_GROUP;
-}
-
-static void judge_group(struct builder *b, const struct recipe_stage *s, uint32_t i, uint32_t first,
-                        uint32_t end, const struct plan_group *like)
-{
-    const struct plan *p = b->plan;
-    const struct task *t = p->tasks[p->groups[i].task];
-    if (s->judge_single && task_has_judge(t, JUDGE_SINGLE))
-        add_judge_group(b, i, NO_GROUP, like->model, like, JUDGE_SINGLE);
-    if (!s->judge_pairwise || !task_has_judge(t, JUDGE_PAIRWISE))
-        return;
-    uint32_t against = baseline_group(p, s, first, end, p->groups[i].task);
-    if (against == NO_GROUP)
-        finding(b, s->line, s->column, "eval.judge.baseline: the eval has no cell '%s'",
-                s->judge_baseline);
-    else if (p->groups[against].samples != p->groups[i].samples)
-        finding(b, s->line, s->column,
-                "eval.judge: cells that are compared need the same number of samples");
-    else if (against != i)
-        add_judge_group(b, i, against, like->model, like, JUDGE_PAIRWISE);
-}
-
-/* Judges of the groups [first, end) that the stage has made. */
-static void add_judges(struct builder *b, const struct recipe_stage *s, uint32_t first)
-{
-    struct plan *p = b->plan;
-    struct plan_group like = {0};
-    uint32_t end = p->n_groups, n_before = p->n_groups;
-    if (!s->judge || first == end)
-        return;
-    if (!find_model(p, s->judge, &like.model, &like.after_import, &like.import)) {
-        finding(b, s->line, s->column, "eval.judge.model: no model is named '%s'", s->judge);
-        return;
-    }
-    const struct model_file *m = &p->models[like.model];
-    struct px_err err;
-    like.chat_template = m->chat;
-    if (s->judge_chat && chat_template_by_name(s->judge_chat, &like.chat_template, &err) != 0) {
-        finding(b, s->line, s->column, "eval.judge.chat: %s", err.text);
-        return;
-    }
-    if (m->backend == BACKEND_NATIVE && !s->judge_chat && !m->has_chat) {
-        finding(b, s->line, s->column,
-                "eval.judge: a judge needs a chat template and %s; name one (chat: chatml)",
-                m->chat_problem);
-        return;
-    }
-    uint32_t n_findings = b->n_findings;
-    for (uint32_t i = first; i < end; i++)
-        judge_group(b, s, i, first, end, &like);
-    if (p->n_groups == n_before && b->n_findings == n_findings)
-        finding(b, s->line, s->column,
-                "eval.judge: cannot act: none of the tasks has such a judge, or there is only one "
-                "cell to compare");
 }
 
 static void add_eval(struct builder *b, uint32_t stage)
@@ -616,12 +362,12 @@ static void add_eval(struct builder *b, uint32_t stage)
                 if (add_task(b, s, i, &s->cells[c].settings, &task) && usable)
                     add_group(b, cell, task);
         }
-    add_judges(b, s, first);
+    plan_add_judges(b, s, first);
 }
 
 static void say_gate(void *ctx, uint32_t line, uint32_t column, const char *text)
 {
-    finding(ctx, line, column, "%s", text);
+    plan_finding(ctx, line, column, "%s", text);
 }
 
 struct plan *plan_build(const struct recipe *r, const struct task_env *env, struct px_buf *findings,
@@ -642,7 +388,7 @@ struct plan *plan_build(const struct recipe *r, const struct task_env *env, stru
     if (b.n_findings == 0)
         plan_check_gates(p, say_gate, &b);
     if (b.n_findings == 0 && p->n_units == 0 && p->n_imports == 0)
-        finding(&b, 1, 1, "stages: nothing to do: no import and no problem to evaluate");
+        plan_finding(&b, 1, 1, "stages: nothing to do: no import and no problem to evaluate");
     if (b.n_findings) {
         px_fail(err, PX_EINPUT, "%u %s in %s", b.n_findings, b.n_findings == 1 ? "error" : "errors",
                 r->path);
