@@ -110,6 +110,12 @@ bool px_exists(const char *path)
     return access(path, F_OK) == 0;
 }
 
+bool px_is_dir(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 char *px_path_join(const char *dir, const char *name)
 {
     if (name[0] == '/' || dir[0] == '\0')

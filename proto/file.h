@@ -18,6 +18,7 @@ int px_write_file(const char *path, const void *data, size_t len, struct px_err 
 
 int px_mkdirs(const char *path, unsigned mode, struct px_err *err) PX_MUST_CHECK; /* mkdir -p */
 bool px_exists(const char *path);
+bool px_is_dir(const char *path);                      /* links are followed */
 char *px_path_join(const char *dir, const char *name); /* owned; absolute names win */
 char *px_dirname(const char *path);                    /* owned; "." when there is no slash */
 

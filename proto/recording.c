@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "proto/file.h"
 #include "proto/json.h"
 #include "proto/mem.h"
 #include "proto/pystr.h"
@@ -475,8 +475,7 @@ struct recording *recording_open(const char *path, const struct recording_option
                                  struct px_err *err)
 {
     struct recording *r = new_recording(path, opt);
-    struct stat st;
-    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+    if (px_is_dir(path)) {
         if (recording_read_dir(path, &r->format, &r->text, err) != 0 || fill(r, err) != 0)
             recording_free(&r);
         return r;

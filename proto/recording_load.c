@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <zlib.h>
 
 #include "proto/file.h"
@@ -382,9 +381,8 @@ static int put_programs(const char *dir, const char *name, struct px_buf *out, s
 
 static bool is_dir(const char *dir, const char *name)
 {
-    struct stat st;
     PX_FREE char *path = px_path_join(dir, name);
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+    return px_is_dir(path);
 }
 
 /* Every row is told which task it is of: "samples_<task>_<stamp>.jsonl". */

@@ -10,6 +10,10 @@
 
 #include "proto/err.h"
 
+/* Of all kinds; raised when a verdict could change, so that stored ones are not taken for new ones.
+ * A task file that asks for another is refused. */
+#define SCORER_VERSION 1
+
 /* What a scorer reads of a completion. */
 enum scorer_input { SCORER_TEXT = 1, SCORER_LOGLIKELIHOODS, SCORER_NOTHING };
 

@@ -247,6 +247,8 @@ static int rescore_run(struct job_of_rescoring *j, struct px_err *err)
     PX_FREE char *dir = px_path_join(j->run, "store");
     struct store_options so = {.mode = STORE_WRITE, .allow_network_fs = false};
     struct rescore_counts n;
+    if (j->o->task_dir && !px_is_dir(j->o->task_dir))
+        return px_fail(err, PX_EUSAGE, "--task-dir: %s is not a directory", j->o->task_dir);
     j->store = store_open(dir, &so, err);
     if (!j->store)
         return -1;

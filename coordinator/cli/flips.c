@@ -125,7 +125,7 @@ static void note(void *ctx, const struct rescored *u)
 
 static void write_text(struct flips *f, const struct rescore_counts *n, struct px_buf *out)
 {
-    if (n->stored + n->done == 0) {
+    if (n->stored + n->done + n->gave_up == 0) {
         px_buf_str(out, "nothing to do: every completion is judged by the tasks and scorers as "
                         "they are now\n");
         return;

@@ -2,8 +2,7 @@
 
 #include <string.h>
 
-/* Raised when the tester's rules change, so that stored verdicts are not taken for new ones. */
-enum { SCORER_VERSION = 1 };
+#include "proto/scorer_kinds.h"
 
 static void hash_reuse(struct px_hash *h, const struct reuse_spec *r)
 {

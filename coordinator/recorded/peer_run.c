@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "proto/file.h"
 #include "proto/json.h"
@@ -16,12 +15,6 @@ static bool ends_with(const char *s, const char *end)
 {
     size_t n = strlen(s), k = strlen(end);
     return n >= k && strcmp(s + n - k, end) == 0;
-}
-
-static bool is_dir(const char *path)
-{
-    struct stat st;
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
 /* The last results_*.json by name: stamps sort as times. Owned, NULL when there is none. */
@@ -52,7 +45,7 @@ static char *only_below(const char *dir)
         if (e->d_name[0] == '.')
             continue;
         PX_FREE char *path = px_path_join(dir, e->d_name);
-        PX_FREE char *results = is_dir(path) ? newest_results(path) : NULL;
+        PX_FREE char *results = px_is_dir(path) ? newest_results(path) : NULL;
         if (!results)
             continue;
         n++;
@@ -72,7 +65,7 @@ static int locate(const char *path, struct peer_run *p, struct px_err *err)
 {
     if (!px_exists(path))
         return px_fail(err, PX_EMISSING, "there is no %s", path);
-    if (!is_dir(path)) {
+    if (!px_is_dir(path)) {
         p->results_path = px_xstrdup(path);
         p->dir = px_dirname(path);
         return 0;

@@ -194,10 +194,15 @@ void task_read_scorer(struct task *t, const struct yaml_node *map, struct findin
     struct px_buf b;
     task_map_check(&m, task_keys_scorer);
     const struct scorer_kind *kind = read_kind(&m);
+    int64_t version = task_map_int(&m, "version", 1, 1000000, SCORER_VERSION);
+    if (version != SCORER_VERSION) {
+        PX_FREE char *what = px_xasprintf("%lld is asked for, this build's scorers are version %d",
+                                          (long long)version, SCORER_VERSION);
+        task_map_finding(&m, "version", what);
+    }
     t->scorer_kind = px_xstrdup(kind->name);
     px_buf_init(&b, 1 << 20);
-    px_buf_printf(&b, "{\"kind\":\"%s\",\"version\":%lld", kind->name,
-                  (long long)task_map_int(&m, "version", 1, 1000000, 1));
+    px_buf_printf(&b, "{\"kind\":\"%s\",\"version\":%lld", kind->name, (long long)version);
     write_keys(&m, kind, &b);
     px_buf_char(&b, '}');
     t->scorer = px_buf_steal(&b, NULL);

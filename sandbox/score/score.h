@@ -26,8 +26,6 @@ struct scorer {
     struct run_limits limits;     /* of programs; zero for kinds that run none */
 };
 
-#define SCORER_VERSION 1 /* of all kinds; raised when a verdict could change */
-
 /* From struct job's `scorer`. Unknown kinds, keys, values and versions are errors. */
 int scorer_parse(const char *json, struct scorer *out, struct px_err *err) PX_MUST_CHECK;
 void scorer_clear(struct scorer *s);

@@ -67,6 +67,7 @@ expect 1 "the run keeps its verdicts" "$proctor" rescore r --task-dir tasks
 cmp -s before.json r/results.json || fail "a rescoring that failed changed the results"
 expect 2 "is not a run directory" "$proctor" rescore nowhere
 expect 2 "which run?" "$proctor" rescore
+expect 2 "no-tasks is not a directory" "$proctor" rescore r --task-dir no-tasks
 printf 'task: other\n' > tasks/sums.yaml
 expect 2 "sums.yaml" "$proctor" rescore r --task-dir tasks
 expect 0 "" "$proctor" report r

@@ -118,15 +118,24 @@ static void gold_may_be_a_text(void **state)
         "d.jsonl:1)");
 }
 
+static void scorers_of_another_version_are_refused(void **state)
+{
+    (void)state;
+    BAD(DATA
+        "prompt: x\nheadline: exact_match\nscorer: {kind: numeric, version: 2, problem: {answer: "
+        "'1'}}\n",
+        "scorer.version: 2 is asked for, this build's scorers are version 1");
+}
+
 static void scorers_fields_keep_their_types(void **state)
 {
     (void)state;
-    struct task *t = good(DATA "prompt: x\nheadline: pass@1\nscorer:\n  kind: code\n  version: 3\n"
+    struct task *t = good(DATA "prompt: x\nheadline: pass@1\nscorer:\n  kind: code\n  version: 1\n"
                                "  style: function\n  limits: {cpu_s: 2, memory_mb: 256}\n"
                                "  problem:\n    kind: calls\n    entry_point: '{{ q }}'\n"
                                "    calls: [{args: '{{ c }}', n: 3}, ['{{ g }}', 'x {{ g }}']]\n"
                                "    strict: true\n");
-    assert_string_equal(task_scorer(t), "{\"kind\":\"code\",\"version\":3,\"style\":\"function\","
+    assert_string_equal(task_scorer(t), "{\"kind\":\"code\",\"version\":1,\"style\":\"function\","
                                         "\"limits\":{\"cpu_s\":2,\"memory_mb\":256}}");
     assert_problem(t, 1,
                    "{\"id\":\"1\",\"kind\":\"calls\",\"entry_point\":\"1+1\",\"calls\":"
@@ -409,6 +418,7 @@ int main(void)
         cmocka_unit_test(own_samples_and_a_prefix_are_joined),
         cmocka_unit_test(a_choice_task_gives_choices_and_gold),
         cmocka_unit_test(gold_may_be_a_text),
+        cmocka_unit_test(scorers_of_another_version_are_refused),
         cmocka_unit_test(scorers_fields_keep_their_types),
         cmocka_unit_test(mistakes_in_a_task_file_are_told_at_once),
         cmocka_unit_test(mistakes_in_templates_are_told_with_both_places),
