@@ -26,7 +26,17 @@ static void every_file_loads_with_its_rules(void **state)
         {"arc_challenge", 1172, 0, true},
         {"arc_easy", 2376, 0, true},
         {"boolq", 3270, 0, true},
+        {"bfcl_simple", 400, 0, false},
         {"gsm8k", 1319, 0, true},
+        {"gsm8k_cot", 1319, 0, true},
+        {"gsm8k_cot_zeroshot", 1319, 0, true},
+        {"humaneval", 164, 0, true},
+        {"humaneval_plus", 164, 0, true},
+        {"ifeval", 541, 0, true},
+        {"math500", 500, 7, true},
+        {"mbpp", 500, 0, true},
+        {"mbpp_sanitized", 257, 0, false},
+        {"minerva_math", 5000, 7, true},
         {"hellaswag_sample", 1000, 0, true},
         {"lambada_openai", 5153, 0, true},
         {"mmlu", 14042, 57, true},
@@ -42,6 +52,7 @@ static void every_file_loads_with_its_rules(void **state)
         struct task *t = load_real(tasks[i].name, data);
         assert_int_equal(task_n_problems(t), tasks[i].n);
         assert_int_equal(task_n_subsets(t), tasks[i].n_subsets);
+        assert_false(task_truncates(t));
         task_free(&t);
         if (!tasks[i].compat)
             continue;
@@ -66,6 +77,26 @@ static void gsm8k_prompts_are_lm_evals(void **state)
     t = load_real("gsm8k", data);
     assert_int_equal(task_fewshot(t), 5);
     task_free(&t);
+}
+
+/* Shots of tasks whose training set is not at hand: never drawn from what is asked. */
+static void missing_training_sets_are_named(void **state)
+{
+    (void)state;
+    static const char *const tasks[][2] = {{"winogrande", "winogrande/train_xl.jsonl"},
+                                           {"piqa", "piqa/train.jsonl"},
+                                           {"boolq", "boolq/train.jsonl"},
+                                           {"arc_easy", "arc/ARC-Easy-Train.jsonl"}};
+    PX_FREE char *data = data_or_skip();
+    for (size_t i = 0; i < sizeof tasks / sizeof tasks[0]; i++) {
+        struct px_err err;
+        struct task *t = load_compat(tasks[i][0], data);
+        assert_int_equal(task_check_fewshot(t, 0, &err), 0);
+        assert_int_equal(task_check_fewshot(t, 5, &err), -1);
+        assert_int_equal(err.code, PX_EMISSING);
+        assert_non_null(strstr(err.text, tasks[i][1]));
+        task_free(&t);
+    }
 }
 
 /* The digests were made by an assembly of the same files in Python. */
@@ -299,6 +330,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_file_loads_with_its_rules),
         cmocka_unit_test(gsm8k_prompts_are_lm_evals),
+        cmocka_unit_test(missing_training_sets_are_named),
         cmocka_unit_test(mmlu_prompts_have_their_subjects_examples),
         cmocka_unit_test(hellaswag_texts_are_lm_evals),
         cmocka_unit_test(hellaswags_tags_are_cut_out),
