@@ -87,6 +87,13 @@ static void suspicious_score(const struct group_stats *g, uint32_t i, struct ala
     uint64_t right = g->outcomes[OUTCOME_RIGHT];
     if (g->outcomes[OUTCOME_UNSCORED] == g->done || g->outcomes[OUTCOME_GRADED])
         return; /* nothing is right or wrong there */
+    if (g->done >= FEW && right == 0 && g->group->judged != MANIFEST_NONE) {
+        raise_alarm(a, ALARM_WARNING, "zero", i,
+                    "none of %llu judgements says what was asked for: check the judge's template "
+                    "and max_tokens",
+                    (unsigned long long)g->done);
+        return;
+    }
     if (g->done >= FEW && right == 0)
         raise_alarm(a, ALARM_WARNING, "zero", i,
                     "0 of %llu are right: check the prompt, the stop tokens and the extraction",

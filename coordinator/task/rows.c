@@ -469,9 +469,14 @@ struct rows *rows_parse(const struct rows_spec *spec, const char *name, char *te
 }
 
 int rows_report_missing(const char *what, const char *get, const struct places *p,
-                        struct px_err *err)
+                        const char *task_dir, struct px_err *err)
 {
     struct px_buf b;
+    if (what[0] == '/')
+        return px_fail(err, PX_EMISSING, "%s is not there; get it: %s", what, get ? get : "-");
+    if (strncmp(what, "./", 2) == 0)
+        return px_fail(err, PX_EMISSING, "%s was not found in %s (the task file's); get it: %s",
+                       what, task_dir, get ? get : "-");
     px_buf_init(&b, sizeof err->text);
     px_buf_printf(&b, "%s was not found in ", what);
     for (uint32_t i = 0; i < p->n; i++)
@@ -487,26 +492,14 @@ int rows_report_missing(const char *what, const char *get, const struct places *
     return -1;
 }
 
-static bool is_fixed(const char *file)
-{
-    return file[0] == '/' || strncmp(file, "./", 2) == 0;
-}
-
 static void report_missing(const struct rows_spec *spec, const struct places *p,
                            const char *task_dir, struct px_err *err)
 {
     struct px_buf b;
-    if (spec->n_files == 1 && is_fixed(spec->files[0].path)) {
-        const char *file = spec->files[0].path;
-        px_fail(err, PX_EMISSING, "%s is not there%s%s; get it: %s", file,
-                file[0] == '.' ? ", from the task file's directory " : "",
-                file[0] == '.' ? task_dir : "", spec->get ? spec->get : "-");
-        return;
-    }
     px_buf_init(&b, sizeof err->text);
     for (uint32_t i = 0; i < spec->n_files; i++)
         px_buf_printf(&b, "%s%s", i ? " or " : "", spec->files[i].path);
-    rows_report_missing(b.len ? (char *)b.data : "", spec->get, p, err);
+    rows_report_missing(b.len ? (char *)b.data : "", spec->get, p, task_dir, err);
     px_buf_clear(&b);
 }
 

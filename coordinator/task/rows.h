@@ -45,9 +45,9 @@ struct rows *rows_load(const struct rows_spec *spec, const char *task_dir, const
 /* One file of known path; hash zero: any. */
 struct rows *rows_load_file(const struct rows_spec *spec, const char *path,
                             const struct px_digest *hash, struct px_err *err);
-/* PX_EMISSING: `what` is in none of the places. Returns -1. */
+/* PX_EMISSING: `what` is in none of the places ("./": in task_dir). Returns -1. */
 int rows_report_missing(const char *what, const char *get, const struct places *p,
-                        struct px_err *err);
+                        const char *task_dir, struct px_err *err);
 /* From text in memory, in the format of `name`'s ending; text is taken. */
 struct rows *rows_parse(const struct rows_spec *spec, const char *name, char *text, size_t n,
                         struct px_err *err);

@@ -89,7 +89,7 @@ static int each_path(const struct each_spec *e, uint32_t i, const struct places 
         rc = px_fail(err, PX_EINPUT, "data.each.file: '%.200s' is of no known format; allowed: %s",
                      (char *)b.data, rows_formats);
     } else if ((*out = places_find(places, task_dir, (char *)b.data)) == NULL) {
-        rc = rows_report_missing((char *)b.data, get, places, err);
+        rc = rows_report_missing((char *)b.data, get, places, task_dir, err);
     }
     px_buf_clear(&b);
     arena_free(&a);

@@ -90,6 +90,13 @@ static void a_judge_need_not_reuse_layers(void **state)
     alarms_find(&r, &a);
     assert_int_equal(a.n, 0);
     alarms_clear(&a);
+    g.outcomes[OUTCOME_GRADED] = 0;
+    g.outcomes[OUTCOME_UNPARSED] = 8;
+    alarms_find(&r, &a);
+    assert_int_equal(a.n, 1);
+    assert_non_null(strstr(a.list[0].text, "none of 8 judgements"));
+    alarms_clear(&a);
+    g.outcomes[OUTCOME_GRADED] = 8;
     g.group = &own;
     alarms_find(&r, &a);
     assert_int_equal(a.n, 1);

@@ -190,7 +190,7 @@ static void mistakes_in_data_are_told(void **state)
         "task t: no/such.jsonl was not found in ", "get it: the library");
     BAD("task: t\ndata: {file: ./no.jsonl, get: the library}\nprompt: x\nheadline: n\n"
         "scorer: {kind: none}\n",
-        "task t: ./no.jsonl is not there, from the task file's directory ", "get it: the library");
+        "task t: ./no.jsonl was not found in /", " (the task file's); ", "get it: the library");
     BAD("task: t\ndata: {file: ./d.jsonl, get: here, sha256: "
         "0000000000000000000000000000000000000000000000000000000000000000}\nprompt: x\n"
         "headline: n\nscorer: {kind: none}\n",
