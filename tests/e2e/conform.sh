@@ -19,6 +19,7 @@ cat > sums.yaml <<'Y'
 task: sums
 data: {file: ./rows.jsonl, get: here}
 id: "{{ id }}"
+head: "Add.\n\n"
 prompt: "Q: {{ q }}\nA:"
 max_tokens: 4
 fewshot: {n: 1, target: "{{ a }}"}
@@ -105,7 +106,11 @@ rows = [json.loads(l) for l in open("rows.jsonl", encoding="utf-8")]
 stream = random.Random(1234)
 for row in rows[:4]:
     shots = [s for s in stream.sample(rows, 3) if s != row][:2]
-print(("Q: %s\nA:" % shots[0]["q"]).index("A:"))')"
+print(("Add.\n\nQ: %s\nA:" % shots[0]["q"]).index("A:"))')"
+
+folder chat rows.jsonl choices.jsonl chat
+expect 0 "3 of 4 tasks compared, 3 equal" "$proctor" conform chat $maps --run run-chat --quiet
+conform chat | grep -q '"prompts":{"compared":6,"differ":0}' || fail "a chat's prompts"
 
 folder bad rows.jsonl choices.jsonl broken
 expect 2 ".jsonl:13: not valid JSON" "$proctor" conform bad $maps --run run-bad --quiet

@@ -3,7 +3,8 @@
 few-shot prompts drawn by its own random stream, a multiple choice task, and one whose metric is a
 perplexity with its bootstrapped error. Usage:
 lm_eval_folder.py DIR ROWS CHOICES [change ...]; a change plants one difference:
-prompt, filtered, metric, hash, mean, stderr, taskhash, choice, twice, beyond, broken, perplexity."""
+prompt, filtered, metric, hash, mean, stderr, taskhash, choice, twice, beyond, broken, perplexity.
+`chat` is none: prompts are then rendered by Gemma 2's template, which refuses system messages."""
 import hashlib
 import json
 import math
@@ -19,6 +20,26 @@ choices = [json.loads(line) for line in open(choices_path, encoding="utf-8")]
 STAMP = "2025-01-02T03-04-05.678901"
 answers = {"p0": "so 2 apples #### 2", "p1": "#### 5", "p2": "about 6", "p3": "no idea",
            "p4": "é 1,000 #### 1,000", "p5": "#### 12\n#### 10"}
+
+
+chat = "chat" in changes
+GEMMA = (
+    "{{ bos_token }}{% if messages[0]['role'] == 'system' %}"
+    "{{ raise_exception('System role not supported') }}{% endif %}"
+    "{% for message in messages %}"
+    "{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception("
+    "'Conversation roles must alternate user/assistant/user/assistant/...') }}{% endif %}"
+    "{% if (message['role'] == 'assistant') %}{% set role = 'model' %}"
+    "{% else %}{% set role = message['role'] %}{% endif %}"
+    "{{ '<start_of_turn>' + role + '\n' + message['content'] | trim + '<end_of_turn>\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{'<start_of_turn>model\n'}}{% endif %}")
+
+
+def rendered(*turns):
+    """Questions and answers by turns, the model's to come."""
+    return "<bos>" + "".join("<start_of_turn>%s\n%s<end_of_turn>\n" % (role, text.strip())
+                             for role, text in zip(["user", "model"] * len(turns), turns)) + (
+        "<start_of_turn>model\n")
 
 
 def sha(text):
@@ -56,8 +77,12 @@ def generation():
     lines = []
     for i, row in enumerate(rows):
         shots = [s for s in stream.sample(rows, 3) if s != row][:2]
-        prompt = "".join("Q: %s\nA: %s\n\n" % (s["q"], s["a"]) for s in shots)
+        prompt = "Add.\n\n" # which is dropped from chats: the template refuses it
+        prompt += "".join("Q: %s\nA: %s\n\n" % (s["q"], s["a"]) for s in shots)
         prompt += "Q: %s\nA:" % row["q"]
+        if chat:
+            turns = [x for s in shots for x in ("Q: %s\nA:" % s["q"], s["a"])]
+            prompt = rendered(*turns, "Q: %s\nA:" % row["q"])
         if "prompt" in changes and i == 3:
             prompt = prompt.replace("A:", "a:", 1)
         text = answers[row["id"]]
@@ -83,10 +108,11 @@ def choice():
     lines = []
     for i, row in enumerate(choices):
         context = "%s is" % row["question"]
+        context = rendered(context) if chat else context
         lls = [-2.5 - 0.25 * ((i + 3 * k) % 5) for k in range(len(row["choices"]))]
         best = max(range(len(lls)), key=lambda k: lls[k])
         norm = max(range(len(lls)), key=lambda k: lls[k] / len(row["choices"][k]))
-        arguments = [(context, " " + c) for c in row["choices"]]
+        arguments = [(context, ("" if chat else " ") + c) for c in row["choices"]]
         if "choice" in changes and i == 1:
             arguments[1] = (context, arguments[1][1] + "!")
         lines.append(sample(i, row, str(row["gold"]), arguments,
@@ -100,7 +126,10 @@ def words():
     lines = []
     for i, row in enumerate(choices):
         ll = -1.25 - 0.5 * i
-        lines.append(sample(i, row, row["choices"][0], [(row["question"], " " + row["choices"][0])],
+        argument = (row["question"], " " + row["choices"][0])
+        if chat:
+            argument = (rendered(row["question"]), row["choices"][0])
+        lines.append(sample(i, row, row["choices"][0], [argument],
                             [[[str(ll), "True" if i else "False"]]], [[str(ll), "True"]], "none",
                             {"perplexity": ll, "acc": float(i > 0)}))
     return lines
@@ -155,7 +184,7 @@ whole = {"results": results, "group_subtasks": {}, "configs":
           "their_choice": {"task": "their_choice", "num_fewshot": 0},
           "their_words": {"task": "their_words", "num_fewshot": 0},
           "their_unknown": {"task": "their_unknown"}},
-         "versions": {}, "n-shot": {"their_sums": 2, "their_choice": 0}, "chat_template": None,
+         "versions": {}, "n-shot": {"their_sums": 2, "their_choice": 0}, "chat_template": GEMMA if chat else None, "tokenizer_bos_token": ["<bos>", "2"],
          "system_instruction": None, "config": {"bootstrap_iters": ITERATIONS},
          "task_hashes": hashes}
 with open("%s/results_%s.json" % (out, STAMP), "w", encoding="utf-8") as f:
