@@ -174,8 +174,10 @@ static int lines_of_csv(const struct px_buf *raw, const char *name, struct px_bu
             columns = 1;
             for (size_t i = 0; i < n; i++)
                 columns += text[at + i] == ',';
-        } else if (n > 0 && !(n == 1 && text[at] == '\r') &&
-                   csv_line(text + at, n, columns, line, name, out, err) != 0) {
+            px_buf_char(out, '\n'); /* a line for each line: rows are told by their number */
+        } else if (n == 0 || (n == 1 && text[at] == '\r')) {
+            px_buf_char(out, '\n');
+        } else if (csv_line(text + at, n, columns, line, name, out, err) != 0) {
             return -1;
         }
         at += n + 1;

@@ -13,6 +13,7 @@
 #include "coordinator/cli/cli.h"
 #include "coordinator/cli/lead.h"
 #include "coordinator/cli/score_out.h"
+#include "coordinator/recorded/fits.h"
 #include "coordinator/recorded/spool.h"
 #include "coordinator/report/report.h"
 #include "proto/file.h"
@@ -187,21 +188,6 @@ static int open_recording(struct score *s, struct px_err *err)
     return s->recording ? 0 : -1;
 }
 
-/* Loglikelihoods for a task of choices, texts for the others. */
-static int check_kind(const struct score *s, struct px_err *err)
-{
-    bool wants = task_request(s->task) != TASK_GENERATE;
-    for (uint32_t i = 0; i < s->joined.n_items; i++) {
-        const struct recording_item *item = recording_item(s->recording, i);
-        if (item->scored != wants)
-            return px_fail(err, PX_EINPUT, "%s:%u: %s, and task %s asks for %s",
-                           recording_name(s->recording), recording_line(s->recording, item->row),
-                           item->scored ? "loglikelihoods" : "a text", task_name(s->task),
-                           wants ? "loglikelihoods" : "a text");
-    }
-    return 0;
-}
-
 static void announce(const struct score *s)
 {
     const struct joined *j = &s->joined;
@@ -363,6 +349,7 @@ static int score_file(struct score *s, struct px_err *err)
     const struct score_options *o = s->o;
     struct task_env env = {.data_dir = o->setup.data_dir, .compat = o->compat};
     struct setup setup = {0};
+    uint32_t above;
     if (check_options(o, err) != 0)
         return -1;
     s->stem = stem_of(o);
@@ -372,7 +359,8 @@ static int score_file(struct score *s, struct px_err *err)
     s->run_dir = o->setup.run_dir ? px_xstrdup(o->setup.run_dir)
                                   : px_xasprintf("runs/score-%s-%s", task_name(s->task), s->stem);
     if (open_recording(s, err) != 0 ||
-        join_recording(s->task, s->recording, &s->joined, err) != 0 || check_kind(s, err) != 0 ||
+        join_recording(s->task, s->recording, &s->joined, err) != 0 ||
+        recorded_fits(s->task, s->recording, &s->joined, &above, err) != 0 ||
         check_flags(s, err) != 0)
         return -1;
     s->style = o->answers ? NULL : spool_style(s->task, s->recording, &s->joined);
@@ -380,6 +368,11 @@ static int score_file(struct score *s, struct px_err *err)
         s->style = strcmp(o->style, "task") == 0 ? NULL : o->style;
     if (!o->lead.quiet)
         announce(s);
+    if (above)
+        fprintf(stderr,
+                "warning: %u loglikelihoods are above 0: are these negated (nll)? The greatest is "
+                "taken for the likeliest\n",
+                above);
     PX_FREE char *spool = px_path_join(s->run_dir, "recorded.jsonl");
     int rc = check_coverage(s, err);
     if (rc == 0)

@@ -93,6 +93,11 @@ expect 0 '"right":80,' "$proctor" score small_choice --answers reference --run r
 expect 0 '"value":0.2' "$proctor" score small_choice --answers first --run run-first --json
 expect 0 '"right":80,' "$proctor" score small_code --answers reference --run run-ref2 --json
 expect 0 '"right":0,' "$proctor" score small_code --answers empty --run run-empty --json
+cut -d, -f1-3 ll.csv >narrow.csv
+expect 2 "narrow.csv:2: 3 loglikelihoods, and problem small_choice/0 of task small_choice wants 4" \
+    "$proctor" score small_choice narrow.csv
+sed 's/-//g' ll.csv >negated.csv
+expect 0 "320 loglikelihoods are above 0" "$proctor" score small_choice negated.csv --quiet
 expect 2 "there is no empty answer" "$proctor" score small_choice --answers empty
 expect 2 "no choices" "$proctor" score small_code --answers first
 
