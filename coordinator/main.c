@@ -21,6 +21,8 @@ static const struct cli_command commands[] = {
      cmd_rescore},
     {"conform", "compare an lm-eval output folder with what we make of it", help_conform,
      cmd_conform},
+    {"export", "a run as lm-eval, HumanEval, EvalPlus, bigcode, inspect, csv ...", help_export,
+     cmd_export},
     {"data", "known data sets: list, check, fetch", help_data, cmd_data},
     {"model", "inspect, check, tokenize, generate, logits, perplexity", help_model, cmd_model},
     {"doctor", "what this host offers and what is missing", help_doctor, cmd_doctor},

@@ -31,6 +31,7 @@ arrows "store" "^coordinator/(recipe|task|plan|dispatch|run|report|cli)/" "$(git
 arrows "dispatch" "^coordinator/(recipe|task|plan|run|report|cli)/" "$(git ls-files 'coordinator/dispatch/*')" || bad=1
 arrows "recorded" "^coordinator/(dispatch|run|cli)/" "$(git ls-files 'coordinator/recorded/*')" || bad=1
 arrows "report" "^coordinator/(recipe|task|plan|dispatch|run|cli)/" "$(git ls-files 'coordinator/report/*')" || bad=1
+arrows "export" "^coordinator/(dispatch|run|cli)/" "$(git ls-files 'coordinator/export/*')" || bad=1
 arrows "engine" "^worker/(backend|stage|session)" "$(git ls-files 'worker/engine/*')" || bad=1
 
 # Files and functions that are too long to be one idea.

@@ -28,14 +28,15 @@ int cmd_verify(int argc, char **argv);
 int cmd_score(int argc, char **argv);
 int cmd_rescore(int argc, char **argv);
 int cmd_conform(int argc, char **argv);
+int cmd_export(int argc, char **argv);
 int cmd_data(int argc, char **argv);
 int cmd_model(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_recipe_reference(int argc, char **argv);
 
 extern const char help_run[], help_plan[], help_status[], help_report[], help_samples[],
-    help_compare[], help_verify[], help_score[], help_rescore[], help_conform[], help_data[],
-    help_model[], help_doctor[];
+    help_compare[], help_verify[], help_score[], help_rescore[], help_conform[], help_export[],
+    help_data[], help_model[], help_doctor[];
 
 /* One option of a command. Exactly one target is set. */
 struct cli_option {

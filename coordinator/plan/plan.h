@@ -114,6 +114,12 @@ uint32_t plan_needs(const struct plan *p, uint64_t index, uint64_t out[]);
 int plan_make_unit(const struct plan *p, uint64_t index, const char *const *texts, struct unit *out,
                    struct receipt *receipt, struct px_err *err) PX_MUST_CHECK;
 
+/* The words of a unit's prompt: the rendered problem (owned, task_prompt_clear), and in `text` what
+ * the model reads before its first token (of a rolling text nothing: that is out->text). For units
+ * that quote nothing (plan_needs is 0). */
+int plan_prompt(const struct plan *p, uint64_t index, struct task_prompt *out, struct px_buf *text,
+                struct px_err *err) PX_MUST_CHECK;
+
 /* The score unit of a completion record: problem JSON filled, key is the verdict key. */
 int plan_make_score_unit(const struct plan *p, uint64_t index, const void *record, size_t n,
                          struct unit *out, struct px_err *err) PX_MUST_CHECK;

@@ -321,6 +321,26 @@ int plan_make_unit(const struct plan *p, uint64_t index, const char *const *text
     return 0;
 }
 
+int plan_prompt(const struct plan *p, uint64_t index, struct task_prompt *out, struct px_buf *text,
+                struct px_err *err)
+{
+    struct plan_unit at = plan_unit_at(p, index);
+    const struct plan_group *g = &p->groups[at.group];
+    const struct task *t = p->tasks[g->task];
+    const struct model_file *m = &p->models[g->model];
+    struct task_prompt prompt = {0};
+    if (g->chat && m->backend != BACKEND_NATIVE)
+        return px_fail(err, PX_EUNSUPPORTED, "recorded answers: no chat template is known");
+    if (task_render(t, at.problem, p->cells[g->cell].settings->fewshot, g->chat, &prompt, err) !=
+            0 ||
+        (!prompt.text && prompt_text(g, m, t, &prompt, text, err) != 0)) {
+        task_prompt_clear(&prompt);
+        return px_wrap(err, "task %s, problem %s", task_name(t), task_problem_id(t, at.problem));
+    }
+    *out = prompt;
+    return 0;
+}
+
 /* What the scorer needs of the problem; of a judge's text, whose answer stood first. */
 static int score_problem(const struct plan_group *g, const struct task *t,
                          const struct plan_unit *at, struct px_buf *json, struct px_err *err)

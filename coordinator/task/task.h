@@ -96,6 +96,9 @@ int task_problem_json(const struct task *t, uint32_t i, struct px_buf *out,
  * such field or it is a list, a map or null. */
 char *task_field(const struct task *t, uint32_t i, const char *path);
 
+/* The problem's row as a JSON object, appended to out. */
+void task_row_json(const struct task *t, uint32_t i, struct px_buf *out);
+
 struct task_choice {
     char *text;         /* the choice itself: lengths for acc_norm come from it */
     char *continuation; /* what is scored: delimiter + text */

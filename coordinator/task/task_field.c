@@ -23,3 +23,11 @@ char *task_field(const struct task *t, uint32_t i, const char *path)
     arena_free(&a);
     return text;
 }
+
+void task_row_json(const struct task *t, uint32_t i, struct px_buf *out)
+{
+    struct arena *a = arena_new();
+    struct value row = table_get(t->rows, i, a);
+    value_write_json(&row, out);
+    arena_free(&a);
+}

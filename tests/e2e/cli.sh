@@ -7,7 +7,7 @@ expect 0 "proctor-worker" "$bin/proctor-worker" --version
 expect 0 "proctor-tester" "$bin/proctor-tester" --version
 expect 0 "Usage" "$bin/proctor-worker" --help
 expect 0 "Usage" "$bin/proctor-tester" --help
-for c in run plan status report samples compare verify score rescore conform data model doctor; do
+for c in run plan status report samples compare verify score rescore conform data export model doctor; do
     expect 0 "Example: proctor" "$proctor" $c --help
     expect 0 "Example: proctor" "$proctor" help $c
 done
