@@ -259,6 +259,30 @@ static void the_majority_of_the_answers_counts(void **state)
 
 /* ---- beside the headline ---- */
 
+static void every_rule_of_math_is_an_extractor(void **state)
+{
+    (void)state;
+    struct syn_unit u[4];
+    for (int i = 0; i < 4; i++) {
+        u[i] = answer("1", i < 3);
+        u[i].more[0] = "exact_match";
+        u[i].more_value[0] = i < 2;
+        u[i].more[1] = "string_match";
+        u[i].more_value[1] = i < 1;
+    }
+    struct syn_run run;
+    syn_begin(&run);
+    syn_cell(&run, "c", plain, false, 1);
+    syn_task(&run, "math500", "generate", "math_equal", "math", 0);
+    syn_group(&run, 0, 0, u, 4, 1);
+    assert_int_equal(syn_commit(&run, s), 0);
+    struct run_stats *r = collect();
+    const struct group_stats *g = &r->groups[0];
+    assert_int_equal(g->spread.n, 3);
+    assert_string_equal(g->metrics[g->spread.lowest].name, "string_match");
+    run_stats_free(&r);
+}
+
 static void the_headline_stands_beside_its_bounds_and_extractors(void **state)
 {
     (void)state;
@@ -552,6 +576,7 @@ int main(void)
         STORED(a_subset_that_is_not_done_says_so),
         STORED(the_majority_of_the_answers_counts),
         STORED(the_headline_stands_beside_its_bounds_and_extractors),
+        STORED(every_rule_of_math_is_an_extractor),
         STORED(a_rating_is_neither_right_nor_a_share),
         STORED(turns_belong_to_their_problem),
         STORED(each_cell_has_a_summary),
