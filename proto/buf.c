@@ -244,14 +244,6 @@ int64_t px_get_i64(struct px_reader *r)
     return (int64_t)px_get_u64(r);
 }
 
-float px_get_f32(struct px_reader *r)
-{
-    uint32_t u = px_get_u32(r);
-    float v;
-    memcpy(&v, &u, 4);
-    return v;
-}
-
 double px_get_f64(struct px_reader *r)
 {
     uint64_t u = px_get_u64(r);

@@ -53,7 +53,6 @@ uint16_t px_get_u16(struct px_reader *r);
 uint32_t px_get_u32(struct px_reader *r);
 uint64_t px_get_u64(struct px_reader *r);
 int64_t px_get_i64(struct px_reader *r);
-float px_get_f32(struct px_reader *r);
 double px_get_f64(struct px_reader *r);
 const uint8_t *px_get_bytes(struct px_reader *r, size_t n);     /* borrowed; NULL when short */
 const uint8_t *px_get_blob(struct px_reader *r, uint32_t *len); /* borrowed; "" when short */

@@ -88,15 +88,6 @@ int px_json_int(struct json_object *o, const char *key, int64_t *out, struct px_
     return 0;
 }
 
-int px_json_double(struct json_object *o, const char *key, double *out, struct px_err *err)
-{
-    struct json_object *v;
-    if (want(o, key, json_type_double, &v, err) != 0)
-        return -1;
-    *out = json_object_get_double(v);
-    return 0;
-}
-
 const char *px_json_str_or(struct json_object *o, const char *key, const char *def)
 {
     struct json_object *v;

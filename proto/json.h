@@ -20,8 +20,6 @@ int px_json_str(struct json_object *o, const char *key, const char **out,
                 struct px_err *err) PX_MUST_CHECK; /* borrowed from o */
 int px_json_int(struct json_object *o, const char *key, int64_t *out,
                 struct px_err *err) PX_MUST_CHECK;
-int px_json_double(struct json_object *o, const char *key, double *out,
-                   struct px_err *err) PX_MUST_CHECK;
 /* The same with a default when the key is absent (a wrong type gives the default too). */
 const char *px_json_str_or(struct json_object *o, const char *key, const char *def);
 int64_t px_json_int_or(struct json_object *o, const char *key, int64_t def);

@@ -11,7 +11,6 @@
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 static char program_name[32] = "proctor";
 static enum px_level least_level = PX_WARN;
-static int log_fd = 2;
 
 void px_log_init(const char *program)
 {
@@ -25,11 +24,6 @@ void px_log_init(const char *program)
 void px_log_level(enum px_level least)
 {
     least_level = least;
-}
-
-void px_log_to(int fd)
-{
-    log_fd = fd;
 }
 
 void px_log(enum px_level level, const char *event, const char *fmt, ...)
@@ -53,6 +47,6 @@ void px_log(enum px_level level, const char *event, const char *fmt, ...)
             line[i] = ' ';
     line[len] = '\n';
     /* One write per line, so lines of several processes do not mix. */
-    ssize_t ignored = write(log_fd, line, len + 1);
+    ssize_t ignored = write(2, line, len + 1);
     (void)ignored;
 }

@@ -9,7 +9,6 @@ enum px_level { PX_DEBUG, PX_INFO, PX_WARN, PX_ERROR };
 
 void px_log_init(const char *program);  /* also reads PROCTOR_LOG */
 void px_log_level(enum px_level least); /* messages below are dropped */
-void px_log_to(int fd);                 /* default 2 */
 void px_log(enum px_level level, const char *event, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -68,11 +68,6 @@ void pyregex_free(struct pyregex *re)
     free(re);
 }
 
-uint32_t pyregex_groups(const struct pyregex *re)
-{
-    return re->groups;
-}
-
 /* ---- one scan ---- */
 
 /* Before every item of the pattern: what has been done so far is paid for. */
@@ -109,11 +104,11 @@ struct pyregex_scan *pyregex_scan_new(const struct pyregex *re, struct span text
     return s;
 }
 
-static bool next(struct pyregex_scan *s, uint32_t options, struct pyregex_match *m)
+bool pyregex_next(struct pyregex_scan *s, struct pyregex_match *m)
 {
     if (s->ended)
         return false;
-    options |= PCRE2_NO_UTF_CHECK | (s->after_empty ? PCRE2_NOTEMPTY_ATSTART : 0);
+    uint32_t options = PCRE2_NO_UTF_CHECK | (s->after_empty ? PCRE2_NOTEMPTY_ATSTART : 0);
     int rc =
         pcre2_match(s->re->code, (PCRE2_SPTR)s->text.p, s->text.n, s->at, options, s->data, s->ctx);
     if (rc < 0) {
@@ -134,11 +129,6 @@ static bool next(struct pyregex_scan *s, uint32_t options, struct pyregex_match 
     return true;
 }
 
-bool pyregex_next(struct pyregex_scan *s, struct pyregex_match *m)
-{
-    return next(s, 0, m);
-}
-
 bool pyregex_scan_free(struct pyregex_scan *s)
 {
     bool limited = s->limited;
@@ -156,25 +146,13 @@ static void note(bool *limited, bool now)
         *limited = *limited || now;
 }
 
-static bool once(const struct pyregex *re, struct span text, uint32_t options,
-                 struct pyregex_match *m, bool *limited)
-{
-    struct pyregex_scan *s = pyregex_scan_new(re, text);
-    bool found = next(s, options, m);
-    note(limited, pyregex_scan_free(s));
-    return found;
-}
-
 bool pyregex_search(const struct pyregex *re, struct span text, struct pyregex_match *m,
                     bool *limited)
 {
-    return once(re, text, 0, m, limited);
-}
-
-bool pyregex_at_start(const struct pyregex *re, struct span text, struct pyregex_match *m,
-                      bool *limited)
-{
-    return once(re, text, PCRE2_ANCHORED, m, limited);
+    struct pyregex_scan *s = pyregex_scan_new(re, text);
+    bool found = pyregex_next(s, m);
+    note(limited, pyregex_scan_free(s));
+    return found;
 }
 
 size_t pyregex_count(const struct pyregex *re, struct span text, bool *limited)

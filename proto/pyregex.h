@@ -1,4 +1,4 @@
-/* pyregex.h - Python's `re`: search, match, findall, sub. On what a model wrote (scorers) and on
+/* pyregex.h - Python's `re`: search, findall, sub. On what a model wrote (scorers) and on
  * the texts of data sets (task files).
  *
  * Patterns are rewritten to PCRE2 by proto/pypattern.h. Texts are spans of well-formed UTF-8
@@ -27,18 +27,15 @@ struct pyregex *pyregex_new(struct span pattern, unsigned flags, struct px_err *
 /* The same for a pattern that is part of this program; a bad one aborts. */
 struct pyregex *pyregex_make(const char *pattern, unsigned flags);
 void pyregex_free(struct pyregex *re); /* NULL is fine */
-uint32_t pyregex_groups(const struct pyregex *re);
 
 struct pyregex_match {
     uint32_t n;                          /* groups with the whole match, which is group 0 */
     struct span group[PYPATTERN_GROUPS]; /* p is NULL for a group that took no part */
 };
 
-/* re.search and re.match; *limited (may be NULL) is set when the budget ended it. */
+/* re.search; *limited (may be NULL) is set when the budget ended it. */
 bool pyregex_search(const struct pyregex *re, struct span text, struct pyregex_match *m,
                     bool *limited);
-bool pyregex_at_start(const struct pyregex *re, struct span text, struct pyregex_match *m,
-                      bool *limited);
 
 /* re.finditer: `struct pyregex_scan *s = pyregex_scan_new(re, text); while (pyregex_next(s, &m))`.
  * Empty matches count and may follow another match, as since Python 3.7. */

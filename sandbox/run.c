@@ -246,11 +246,6 @@ int run_start(struct run *r, const struct program *p, struct zygote_end *candida
     return px_fail_errno(err, "cannot start a run");
 }
 
-bool run_busy(const struct run *r)
-{
-    return r->busy;
-}
-
 /* ---- ending ---- */
 
 static void end_kill(struct run *r, struct end *e, int64_t now_us)

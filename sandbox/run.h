@@ -76,7 +76,6 @@ int run_start(struct run *r, const struct program *p, struct zygote_end *candida
 void run_event(struct run *r, enum run_source source, int64_t now_us);
 int64_t run_deadline(const struct run *r); /* when run_tick wants to be called; INT64_MAX: never */
 void run_tick(struct run *r, int64_t now_us);
-bool run_busy(const struct run *r);
 
 /* True once the run is over: fills *out and says which zygotes must be replaced. */
 bool run_take(struct run *r, struct run_result *out, bool *candidate_broken, bool *tests_broken);

@@ -39,7 +39,6 @@ struct task_windows {
 
 /* How a judge model looks at answers: one by one, or two beside each other. */
 enum judge_mode { JUDGE_NONE = 0, JUDGE_SINGLE, JUDGE_PAIRWISE };
-const char *judge_mode_name(enum judge_mode m); /* "single", "pairwise" */
 
 enum { TASK_MAX_TURNS = 8 };
 

@@ -15,11 +15,6 @@ static const char *const mode_names[] = {"", "single", "pairwise"};
 const char *const task_keys_judge[] = {"single", "pairwise", NULL};
 const char *const task_keys_judge_mode[] = {"system", "prompts", "max_tokens", NULL};
 
-const char *judge_mode_name(enum judge_mode m)
-{
-    return mode_names[m];
-}
-
 /* ---- reading ---- */
 
 static struct text_template **read_templates(const struct task_map *m, const char *key,

@@ -165,11 +165,9 @@ static void json_is_one_valid_value_or_an_error(void **state)
     }
     struct json_object *o = px_json_parse("{\"a\": 1.5, \"b\": \"x\"} \n", 22, NULL);
     const char *s;
-    double v;
     struct px_err err;
     assert_non_null(o);
-    assert_int_equal(px_json_double(o, "a", &v, NULL), 0);
-    assert_true(v == 1.5);
+    assert_true(px_json_double_or(o, "a", 0) == 1.5);
     assert_int_equal(px_json_str(o, "b", &s, NULL), 0);
     assert_int_equal(px_json_str(o, "a", &s, &err), -1);
     assert_non_null(strstr(err.text, "'a'"));
