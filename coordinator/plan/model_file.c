@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "proto/mem.h"
+#include "proto/recording.h"
 
 static void read_chat_template(struct model_file *m)
 {
@@ -55,6 +56,16 @@ static int open_native(struct model_file *m, struct px_err *err)
     return 0;
 }
 
+/* Read once for its mistakes; workers read it again. */
+static int check_recording(const char *path, struct px_err *err)
+{
+    struct recording *r = recording_open(path, NULL, err);
+    if (!r)
+        return -1;
+    recording_free(&r);
+    return 0;
+}
+
 int model_file_open(const struct recipe_model *src, struct model_file *out, struct px_err *err)
 {
     struct model_file m = {.name = px_xstrdup(src->name),
@@ -70,11 +81,13 @@ int model_file_open(const struct recipe_model *src, struct model_file *out, stru
             rc = px_fail_errno(err, "cannot open %s", m.path);
         else
             m.bytes = (uint64_t)st.st_size;
-        /* The structure is checked before gigabytes are hashed. */
+        /* The structure is checked before gigabytes are hashed and before anything runs. */
         if (rc == 0 && src->backend == BACKEND_NATIVE)
             rc = open_native(&m, err);
         if (rc == 0 && src->backend == BACKEND_NATIVE)
             rc = read_thinking(&m, src, err);
+        if (rc == 0 && src->backend == BACKEND_REPLAY)
+            rc = check_recording(m.path, err);
         if (rc == 0)
             rc = px_sha256_file(m.path, &m.digest, NULL, err);
     }
