@@ -400,7 +400,7 @@ void page_csv(const struct run_stats *r, struct px_buf *out)
                     "complete,std_error,interval,extractors_min,extractors_max,ceiling,floor_empty,"
                     "floor_first,majority");
     for (int i = 0; i < N_ACCIDENTS; i++)
-        px_buf_printf(out, ",%s", accident_name(i));
+        px_buf_printf(out, ",accident_%s", accident_name(i));
     px_buf_str(out, "\r\n");
     for (uint32_t i = 0; i < r->n_groups; i++) {
         csv_row(out, r, &r->groups[i]);
