@@ -33,11 +33,21 @@ const char help_export[] =
     "\n"
     "Example: proctor export runs/quickstart --format lm-eval -o quickstart-lm-eval\n";
 
+static bool wants_prompts(enum export_format f)
+{
+    return f != EXPORT_CSV && f != EXPORT_MARKDOWN && f != EXPORT_JSON;
+}
+
 static int tell(const struct export_options *o, const struct export_counts *n, const char *format)
 {
-    fprintf(stderr, "%s: %llu %s of %llu groups as %s\n", o->dir, (unsigned long long)n->answers,
-            o->format == EXPORT_PREFERENCE ? "pairs" : "answers", (unsigned long long)n->groups,
-            format);
+    if (wants_prompts(o->format))
+        fprintf(stderr, "%s: %llu %s of %llu groups as %s\n", o->dir,
+                (unsigned long long)n->answers,
+                o->format == EXPORT_PREFERENCE ? "pairs" : "answers", (unsigned long long)n->groups,
+                format);
+    else
+        fprintf(stderr, "%s: the report of %llu groups as %s\n", o->dir,
+                (unsigned long long)n->groups, format);
     if (n->left_out)
         fprintf(stderr, "%llu groups are left out: %s has no place for them\n",
                 (unsigned long long)n->left_out, format);
@@ -71,11 +81,6 @@ static bool load_plan(const char *run, const char *data_dir, struct setup *s)
         return true;
     fprintf(stderr, "prompts are left out: %s\n", err.text);
     return false;
-}
-
-static bool wants_prompts(enum export_format f)
-{
-    return f != EXPORT_CSV && f != EXPORT_MARKDOWN && f != EXPORT_JSON;
 }
 
 static int export(const char *run, struct export_options *o, const char *data_dir,

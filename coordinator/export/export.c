@@ -10,6 +10,7 @@
 
 #include "coordinator/export/export_inner.h"
 #include "coordinator/report/export_names.h"
+#include "coordinator/report/labels.h"
 #include "proto/clock.h"
 #include "proto/file.h"
 #include "proto/mem.h"
@@ -43,14 +44,6 @@ bool export_format_parse(const char *name, enum export_format *out)
 
 /* ---- which groups ---- */
 
-static bool cell_has_name(const struct manifest_cell *c, const char *name)
-{
-    for (uint32_t i = 0; i < c->n_names; i++)
-        if (strcmp(c->names[i], name) == 0)
-            return true;
-    return false;
-}
-
 /* Why the format has no place for a group; NULL: it has one. */
 static const char *no_place(enum export_format f, const struct group_stats *g)
 {
@@ -66,14 +59,31 @@ static const char *no_place(enum export_format f, const struct group_stats *g)
     return programs && strcmp(g->task->scorer, "code") != 0 ? "is no task of programs" : NULL;
 }
 
+static int no_task(const struct exporter *x, struct px_err *err)
+{
+    const struct manifest *m = x->run->manifest;
+    struct px_buf all;
+    px_buf_init(&all, 4096);
+    for (uint32_t i = 0; i < m->n_tasks; i++)
+        px_buf_printf(&all, "%s%s", i ? ", " : "", m->tasks[i].name);
+    px_fail(err, PX_EUSAGE, "the run has no task '%.100s'%s%.100s; its tasks are %s", x->o->task,
+            x->o->cell ? " in cell " : "", x->o->cell ? x->o->cell : "",
+            all.len ? (const char *)all.data : "none");
+    px_buf_clear(&all);
+    return -1;
+}
+
 static int choose(struct exporter *x, struct px_err *err)
 {
     bool named = false;
+    const char *cell = x->o->cell ? cell_name_find(x->run->manifest, x->o->cell, err) : NULL;
+    if (x->o->cell && !cell)
+        return -1;
     x->chosen = px_xcalloc(x->run->n_groups + 1, sizeof *x->chosen);
     for (uint32_t i = 0; i < x->run->n_groups; i++) {
         const struct group_stats *g = &x->run->groups[i];
         if ((x->o->task && strcmp(x->o->task, g->task->name) != 0) ||
-            (x->o->cell && !cell_has_name(g->cell, x->o->cell)))
+            (x->o->cell && !cell_has_name(g->cell, cell)))
             continue;
         named = true;
         if (no_place(x->o->format, g)) {
@@ -94,10 +104,8 @@ static int choose(struct exporter *x, struct px_err *err)
                            g->task->name, g->cell->names[0], (unsigned long long)g->done,
                            (unsigned long long)g->n);
     }
-    if (!named)
-        return px_fail(err, PX_EUSAGE,
-                       "the run has no such task and cell; `proctor status` names "
-                       "them");
+    if (!named && x->o->task)
+        return no_task(x, err);
     if (x->counts->groups == 0)
         return px_fail(err, PX_EINPUT, "nothing of the run can be told in the format %s",
                        formats[x->o->format].name);
@@ -171,7 +179,10 @@ static void free_cells(struct exporter *x)
 int export_run(struct store *s, const struct export_options *o, struct export_counts *counts,
                struct px_err *err)
 {
-    PX_FREE char *dir = px_xasprintf("%s.part.%d", o->dir, (int)getpid());
+    size_t n = strlen(o->dir);
+    while (n > 1 && o->dir[n - 1] == '/')
+        n--;
+    PX_FREE char *dir = px_xasprintf("%.*s.part.%d", (int)n, o->dir, (int)getpid());
     struct exporter x = {.o = o, .counts = counts, .store = s, .dir = dir};
     *counts = (struct export_counts){0};
     if (check_target(o->dir, err) != 0)

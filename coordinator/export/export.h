@@ -31,7 +31,7 @@ struct export_options {
     enum export_format format;
     const char *dir;         /* must not exist, or be empty */
     const char *task;        /* NULL: all */
-    const char *cell;        /* any of its names; NULL: all */
+    const char *cell;        /* named as report/labels.h has it; NULL: all */
     bool allow_incomplete;   /* groups with units that are not done are written, and marked (as are
                               * those that have a part of their task only) */
     const struct plan *plan; /* of the run's recipe; NULL: prompts are not at hand */

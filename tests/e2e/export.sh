@@ -38,7 +38,13 @@ done
 expect 2 "is none of lm-eval" "$proctor" export q --format pdf -o y
 expect 2 "--output is missing" "$proctor" export q --format csv
 expect 2 "not an empty directory" "$proctor" export q --format csv -o x-csv
-expect 2 "no such task" "$proctor" export q --format lm-eval -o y --task nothing
+expect 2 "the run has no task 'nothing'; its tasks are" "$proctor" export q --format lm-eval -o y --task nothing
+expect 2 "there is no cell 'k=9'" "$proctor" export q --format lm-eval -o y --cell k=9
+[ ! -e y ] || fail "a refused export left something"
+expect 0 "of 1 groups" "$proctor" export q --format lm-eval -o labelled --task small_code --cell k=2,subset=first
+diff -r one labelled >/dev/null || fail "the same cell by another of its names gave another export"
+mkdir -p slash/full && expect 0 "the report" "$proctor" export q --format md -o slash/full/
+[ "$(ls -A slash)" = full ] && [ -f slash/full/report.md ] || fail "a directory named with a slash"
 expect 2 "can be told in the format humaneval" "$proctor" export q --format humaneval -o y --task small_choice
 expect 2 "cannot act on the report" "$proctor" export q --format csv -o y --task small_choice
 [ ! -e y ] || fail "a refused export left something"
