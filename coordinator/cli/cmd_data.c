@@ -204,8 +204,10 @@ static int parse(int argc, char **argv, struct data_options *o, bool *help, stru
         return 0;
     const char *verb = o->n_names > 0 ? o->names[0] : NULL;
     bool get = verb && strcmp(verb, "fetch") == 0;
-    if (!verb || (!get && strcmp(verb, "list") != 0 && strcmp(verb, "check") != 0))
-        return px_fail(err, PX_EUSAGE, "'%s' is not list, check or fetch", verb ? verb : "");
+    if (!verb)
+        return px_fail(err, PX_EUSAGE, "list, check or fetch?");
+    if (!get && strcmp(verb, "list") != 0 && strcmp(verb, "check") != 0)
+        return px_fail(err, PX_EUSAGE, "'%s' is not list, check or fetch", verb);
     if (!get && (o->mirror || o->offline || o->replace))
         return px_fail(err, PX_EUSAGE, "--%s goes with fetch",
                        o->mirror    ? "mirror"

@@ -16,6 +16,8 @@ for c in inspect check tokenize generate logits perplexity; do
 done
 expect 2 "did you mean 'report'" "$proctor" reprot
 expect 2 "which recipe" "$proctor" run
+expect 2 "list, check or fetch?" "$proctor" data
+expect 2 "is not list, check or fetch" "$proctor" data get
 expect 2 "unknown option --wrkers" "$proctor" run x.yaml --wrkers 3
 expect 2 "did you mean --workers" "$proctor" run x.yaml --wrkers 3
 expect 2 "nosuch.yaml" "$proctor" run nosuch.yaml
