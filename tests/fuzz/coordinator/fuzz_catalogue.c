@@ -27,6 +27,18 @@ size_t fuzz_seed(unsigned i, uint8_t *out, size_t cap)
     return strlen(texts[i]);
 }
 
+/* Does a path have ".." among its parts? */
+static bool climbs(const char *path)
+{
+    for (const char *at = path; at; at = strchr(at, '/')) {
+        at += *at == '/';
+        size_t n = strcspn(at, "/");
+        if (n == 2 && memcmp(at, "..", 2) == 0)
+            return true;
+    }
+    return false;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct px_err err;
@@ -34,7 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct task_needs *n = task_needs_parse((const char *)data, size, "t.yaml", &err);
     for (uint32_t i = 0; c && i < c->n_files; i++) {
         const char *file = c->files[i].file;
-        px_assert(file && file[0] != '/' && !strstr(file, "..") && catalogue_file(c, file));
+        px_assert(file && file[0] != '/' && !climbs(file) && catalogue_file(c, file));
         px_assert(!c->files[i].url || c->files[i].bytes > 0);
     }
     for (uint32_t i = 0; n && i < n->n; i++)
