@@ -67,14 +67,27 @@ const char *recording_format_name(enum recording_format f)
 
 static const char *const id_keys[] = {"task_id",     "id",  "problem", "doc_id",
                                       "question_id", "key", "prompt",  "question"};
-static const char *const text_keys[] = {"completion", "response",  "output",  "generation", "text",
-                                        "solution",   "generated", "samples", "code_list"};
+static const char *const text_keys[] = {"completion", "response",       "output",    "generation",
+                                        "text",       "solution",       "generated", "samples",
+                                        "code_list",  "choices.0.turns"}; /* FastChat's answers */
 enum { N_ID_KEYS = sizeof id_keys / sizeof *id_keys };
 enum { N_TEXT_KEYS = sizeof text_keys / sizeof *text_keys };
+
+/* "0" or "0.turns" of a list. */
+static struct json_object *element(struct json_object *list, const char *path)
+{
+    size_t digits = strspn(path, "0123456789");
+    if (digits == 0 || digits > 9 || (path[digits] != '\0' && path[digits] != '.'))
+        return NULL;
+    struct json_object *v = json_object_array_get_idx(list, strtoul(path, NULL, 10));
+    return v && path[digits] == '.' ? recording_member(v, path + digits + 1) : v;
+}
 
 struct json_object *recording_member(struct json_object *row, const char *path)
 {
     struct json_object *v = NULL;
+    if (json_object_is_type(row, json_type_array))
+        return element(row, path);
     if (!json_object_is_type(row, json_type_object))
         return NULL;
     if (json_object_object_get_ex(row, path, &v))
@@ -92,7 +105,8 @@ static struct json_object *first_of(struct json_object *row, const char *const *
 {
     struct json_object *v = NULL;
     for (int i = 0; i < n; i++)
-        if (json_object_object_get_ex(row, keys[i], &v) && v) {
+        if ((v = strchr(keys[i], '.') ? recording_member(row, keys[i])
+                                      : json_object_object_get(row, keys[i]))) {
             *key = keys[i];
             return v;
         }

@@ -294,6 +294,8 @@ int plan_make_unit(const struct plan *p, uint64_t index, const char *const *text
     struct unit u = {.problem = px_xstrdup(task_problem_id(t, at.problem)),
                      .sample = at.sample,
                      .turn = at.turn};
+    if (m->backend == BACKEND_REPLAY) /* a recording holds the turns of a sample one by one */
+        u.sample = at.sample * g->turns + at.turn;
     struct receipt r = {0};
     int rc = 0;
     if (m->backend == BACKEND_NATIVE) {

@@ -24,7 +24,12 @@ judge:
     max_tokens: 16
 YAML
 for n in 1 2 3; do echo "{\"n\": $n, \"word\": \"word$n\"}"; done >talk.jsonl
-for n in 1 2 3; do echo "{\"id\": \"$n\", \"completion\": \"I like it. [[A]] Rating: [[7]]\"}"; done >judge.jsonl
+like='"I like it. [[A]] Rating: [[7]]"' # of either turn
+for n in 1 2 3; do echo "{\"id\": \"$n\", \"completion\": [$like, $like]}"; done >judge.jsonl
+# Answers as FastChat records them.
+for n in 1 2 3; do
+    echo "{\"question_id\": $n, \"choices\": [{\"index\": 0, \"turns\": [\"one $n\", \"two $n\"]}]}"
+done >answers.jsonl
 cat >recipe.yaml <<YAML
 models:
   small: {source: $root/recipes/models/tiny.gguf}
@@ -72,6 +77,23 @@ PY
 "$proctor" report one >table.txt
 grep -q '0 wins, 6 ties, 0 losses of 6 pairs: win rate 50.0 %; the order changed 100.0 %' table.txt ||
     { cat table.txt; fail "the pairs are not reported"; }
+checks=$((checks + 1))
+# Recorded conversations are judged like any other.
+cat >recorded.yaml <<YAML
+models:
+  theirs: {backend: replay, source: answers.jsonl}
+  judge: {backend: replay, source: judge.jsonl}
+stages: [{eval: {models: [theirs], tasks: [./talk.yaml], judge: {model: judge}}}]
+YAML
+"$proctor" run recorded.yaml --run rec --quiet >log.txt 2>&1
+[ $? -le 1 ] || { cat log.txt; fail "run recorded.yaml: exit $?"; }
+"$proctor" samples rec --task talk >samples.jsonl
+/usr/bin/python3 - <<'PY' || fail "which turn a recorded text belongs to"
+import json
+rows = [json.loads(line)["result"] for line in open("samples.jsonl")]
+assert [r["text"] for r in rows] == [f"{t} {n}" for n in (1, 2, 3) for t in ("one", "two")], rows
+PY
+"$proctor" report rec | grep -q '^default *7' || fail "recorded conversations are not rated"
 checks=$((checks + 1))
 # Cut anywhere, it comes to the same.
 "$proctor" run recipe.yaml --run two --workers 1 --testers 1 --quiet >log.txt 2>&1 &
