@@ -84,8 +84,8 @@ void recording_completion(const struct recording *r, uint32_t i, struct completi
 void recording_find(const struct recording *r, const char *problem, uint32_t sample,
                     struct completion *out);
 
-/* A member by its dotted path ("doc.task_id", "choices.0.turns"); a key that has the dots in its name comes first.
- * Borrowed, NULL when absent. */
+/* A member by its dotted path ("doc.task_id", "choices.0.turns"); a key that has the dots in its
+ * name comes first. Borrowed, NULL when absent. */
 struct json_object *recording_member(struct json_object *row, const char *path);
 
 #endif
