@@ -40,9 +40,9 @@ struct syn_run {
     struct store_batch *b;
 };
 
-static inline char *syn_text(const char *s)
+static inline char *syn_text(const char *text)
 {
-    return px_xstrdup(s);
+    return px_xstrdup(text);
 }
 
 static inline void syn_begin(struct syn_run *r)
@@ -199,10 +199,10 @@ static inline uint32_t syn_group(struct syn_run *r, uint32_t cell, uint32_t task
     return index;
 }
 
-static inline int syn_commit(struct syn_run *r, struct store *s)
+static inline int syn_commit(struct syn_run *r, struct store *store)
 {
     manifest_write(&r->m, r->b);
-    int rc = store_commit(s, r->b, NULL);
+    int rc = store_commit(store, r->b, NULL);
     for (uint32_t i = 0; i < r->m.n_cells; i++) {
         for (uint32_t k = 0; k < r->cells[i].n_names; k++)
             free(r->cells[i].names[k]);

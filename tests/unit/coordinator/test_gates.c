@@ -12,6 +12,7 @@
 #include "coordinator/run/conductor.h"
 #include "proto/log.h"
 #include "small_plan.h"
+#include "scratch_store.h"
 #include "synthetic.h"
 
 /* ---- recipe and plan ---- */
@@ -143,28 +144,6 @@ static void damaged_lists_give_no_gates(void **state)
 }
 
 /* ---- watching ---- */
-
-static char dir[64];
-static struct store *s;
-
-static int open_store(void **state)
-{
-    (void)state;
-    struct store_options opt = {.mode = STORE_WRITE};
-    char path[96];
-    scratch_make(dir);
-    snprintf(path, sizeof path, "%s/store", dir);
-    s = store_open(path, &opt, NULL);
-    return s ? 0 : -1;
-}
-
-static int close_store(void **state)
-{
-    (void)state;
-    store_close(&s);
-    scratch_remove(dir);
-    return 0;
-}
 
 enum { N = 20 };
 

@@ -8,27 +8,7 @@
 
 #include "coordinator/store/manifest.h"
 #include "proto/log.h"
-#include "scratch.h"
-
-static char dir[64];
-static struct store *s;
-
-static int open_store(void **state)
-{
-    (void)state;
-    struct store_options opt = {.mode = STORE_WRITE};
-    scratch_make(dir);
-    s = store_open(dir, &opt, NULL);
-    return s ? 0 : -1;
-}
-
-static int close_store(void **state)
-{
-    (void)state;
-    store_close(&s);
-    scratch_remove(dir);
-    return 0;
-}
+#include "scratch_store.h"
 
 static char text_r[] = "grid \"one\"", text_d[] = "/run", text_m[] = "[{\"name\":\"tiny\"}]";
 static char text_h[] = "00ff", name_0[] = "reuse.k=1", name_1[] = "baseline", model[] = "tiny";

@@ -10,27 +10,7 @@
 #include "coordinator/store/receipt.h"
 #include "proto/accident.h"
 #include "proto/mem.h"
-#include "scratch.h"
-
-static char dir[64];
-static struct store *s;
-
-static int open_it(void **state)
-{
-    (void)state;
-    struct store_options opt = {.mode = STORE_WRITE};
-    scratch_make(dir);
-    s = store_open(dir, &opt, NULL);
-    return s ? 0 : -1;
-}
-
-static int close_it(void **state)
-{
-    (void)state;
-    store_close(&s);
-    scratch_remove(dir);
-    return 0;
-}
+#include "scratch_store.h"
 
 /* n tokens; those from `differs` on depend on which. */
 static struct receipt make(uint32_t n, uint32_t differs, uint32_t which)
@@ -133,9 +113,10 @@ static void without_a_block_there_is_no_receipt(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(receipts_of_any_length_come_back, open_it, close_it),
-        cmocka_unit_test_setup_teardown(a_shared_head_is_stored_once, open_it, close_it),
-        cmocka_unit_test_setup_teardown(without_a_block_there_is_no_receipt, open_it, close_it),
+        cmocka_unit_test_setup_teardown(receipts_of_any_length_come_back, open_store, close_store),
+        cmocka_unit_test_setup_teardown(a_shared_head_is_stored_once, open_store, close_store),
+        cmocka_unit_test_setup_teardown(without_a_block_there_is_no_receipt, open_store,
+                                        close_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

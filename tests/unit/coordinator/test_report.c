@@ -15,30 +15,8 @@
 #include "proto/file.h"
 #include "proto/json.h"
 #include "proto/log.h"
-#include "scratch.h"
+#include "scratch_store.h"
 #include "synthetic.h"
-
-static char dir[64];
-static struct store *s;
-
-static int open_store(void **state)
-{
-    (void)state;
-    struct store_options opt = {.mode = STORE_WRITE};
-    char path[96];
-    scratch_make(dir);
-    snprintf(path, sizeof path, "%s/store", dir);
-    s = store_open(path, &opt, NULL);
-    return s ? 0 : -1;
-}
-
-static int close_store(void **state)
-{
-    (void)state;
-    store_close(&s);
-    scratch_remove(dir);
-    return 0;
-}
 
 static const char plain[] = "{\"sampler.temperature\":0,\"reuse.k\":1,\"reuse.subset\":\"first\"}";
 static const char reuse[] = "{\"sampler.temperature\":0,\"reuse.k\":3,\"reuse.subset\":\"last\"}";
