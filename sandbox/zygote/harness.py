@@ -1,4 +1,4 @@
-"""The tests' side of a split run: the candidate's functions are stubs that send plain data.
+"""The tests' side of a split run: the candidate's functions are proxies that send plain data.
 
 Runs in a process of its own, without the candidate's source. Everything that comes back from the
 candidate is plain data, a handle or an opaque object that equals nothing. The outcome leaves
@@ -84,7 +84,7 @@ def raise_candidate(value):
     raise error
 
 
-def stub(name, keep=False):
+def proxy(name, keep=False):
     def call(*args, **kwargs):
         return rpc("c", name, args, kwargs, keep)
 
@@ -185,7 +185,7 @@ def is_exception(node, known):
 
 
 def bind_reference(source, ns):
-    """Every top-level function and class of the reference solution becomes a stub.
+    """Every top-level function and class of the reference solution becomes a proxy.
 
     Its imports are made here too: tests written beside it use them.
     """
@@ -196,7 +196,7 @@ def bind_reference(source, ns):
             except ImportError:
                 pass
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            ns[node.name] = stub(node.name)
+            ns[node.name] = proxy(node.name)
         elif isinstance(node, ast.ClassDef) and is_exception(node, LOCAL):
             ns[node.name] = LOCAL[node.name] = type(node.name, (Exception,), {})
         elif isinstance(node, ast.ClassDef):
@@ -225,7 +225,7 @@ def bind_called(tests, ns):
         elif rpc("y", n, (), {}, False) is True:
             ns[n] = rpc("h", n, (), {}, True)
         else:
-            ns[n] = stub(n)
+            ns[n] = proxy(n)
 
 
 def borrowed(name):
@@ -266,7 +266,7 @@ class Wrong(Exception):
 def humaneval(p):
     ns = {"__name__": "tests"}
     run_prompt(p["prompt"], ns)
-    f = ns[p["entry_point"]] = stub(p["entry_point"])
+    f = ns[p["entry_point"]] = proxy(p["entry_point"])
     exec(compile(p["test"], "<tests>", "exec"), ns)
     ns["check"](f)
 
@@ -283,7 +283,7 @@ def mbpp(p):
 
 
 def calls(p):
-    f = stub(p["entry_point"])
+    f = proxy(p["entry_point"])
     for i, c in enumerate(p["calls"]):
         got = plain(f(*c["args"], **c.get("kwargs", {})))
         if isinstance(got, Opaque) or not got == c["expect"]:
@@ -372,7 +372,7 @@ def made(p):
 
 def evalplus(p):
     reference = p["reference made"]
-    f = stub(reference.entry_point, reference.accept is not None)
+    f = proxy(reference.entry_point, reference.accept is not None)
     for name, rows in reference.sets:
         atol = reference.atol
         for i, args, want in rows:
