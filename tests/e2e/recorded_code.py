@@ -7,6 +7,7 @@ item whose verdict differs has to be in KNOWN, with its reason; an item of KNOWN
 sets called references are the data sets' own solutions, all of which have to pass.
 """
 import collections
+import glob
 import gzip
 import json
 import os
@@ -41,7 +42,7 @@ def human(task):
 
 
 def getcursor(name):
-    path = "getcursor_" + name
+    path = os.path.basename(glob.glob(f"{REF}/data/completions/humaneval/getcursor_{name}")[0])
     samples = [(human(r["task_id"]), r["completion"]) for r in rows("humaneval/" + path)]
     if "results" in name:
         want = {human(r["task_id"]): int(r["passed"]) for r in rows("humaneval/" + path)}
@@ -102,7 +103,7 @@ SETS = {
     "cushman-001": lambda: getcursor("code-cushman-001_n1.jsonl"),
     "davinci-002": lambda: getcursor("code-davinci-002_n1.jsonl"),
     "gpt-4-0314": lambda: getcursor("gpt-4-0314.jsonl"),
-    "claude-v1.3": lambda: getcursor("claude-v1.3.jsonl"),
+    "v1.3": lambda: getcursor("*-v1.3.jsonl"),
     "gpt-3.5-azure": lambda: getcursor("gpt-3.5-azure.jsonl_results.jsonl"),
     "reflexion-davinci-003": lambda: reflexion("text-davinci-003"),
     "reflexion-gpt-3.5-turbo": lambda: reflexion("gpt-3.5-turbo"),

@@ -50,7 +50,7 @@ if [ "${PROCTOR_RECORDED:-}" = all ]; then
     score pass@1 55 0 "" humaneval humaneval/getcursor_code-cushman-001_n1.jsonl
     score pass@1 86 0 "" humaneval humaneval/getcursor_code-davinci-002_n1.jsonl
     score pass@1 140 0 "" humaneval humaneval/getcursor_gpt-4-0314.jsonl
-    score pass@1 94 0 "" humaneval humaneval/getcursor_claude-v1.3.jsonl
+    score pass@1 94 0 "" humaneval "$(cd "$recorded" && echo humaneval/getcursor_*-v1.3.jsonl)"
     score pass@1 122 164 "" humaneval humaneval/getcursor_gpt-3.5-azure.jsonl_results.jsonl
     score pass@1 72 164 "" humaneval humaneval/qwen2.5-coder-1.5b-base_generated_eval_results.json
     score pass@1 461 0 "" humaneval humaneval/getcursor_code-cushman-001_n10.jsonl
