@@ -70,7 +70,7 @@ static void bench_type(const char *name, enum ggml_type type)
         data[i] = (uint8_t)((i * 2654435761u >> 13) & 0x3b);
     double base1 = 0, base16 = 0;
     for (unsigned i = 0; kernels_at(i); i++) {
-        struct weight w = {type, data, N_IN, N_OUT_1};
+        struct weight w = {type, data, N_IN, N_OUT_1, WEIGHT_ROWS};
         double gb = (double)bytes / measure(kernels_at(i), &w, 1) / 1e3;
         w.n_out = N_OUT_16;
         double gf = 2.0 * N_IN * N_OUT_16 * 16 / measure(kernels_at(i), &w, 16) / 1e3;

@@ -20,11 +20,17 @@
 
 enum { KERNEL_BLOCK = 32 }; /* positions of a block of keys and values; docs/numerics.md */
 
+enum weight_layout {
+    WEIGHT_ROWS,  /* as in the file: [n_out][n_in] in blocks of the type, any alignment */
+    WEIGHT_PANELS /* proto/model/panel_layout.h, 64-byte aligned; quantised types only */
+};
+
 struct weight {
     enum ggml_type type;
-    const void *data; /* [n_out][n_in] in blocks of the type, rows contiguous, any alignment */
+    const void *data;
     uint32_t n_in;
     uint32_t n_out;
+    enum weight_layout layout;
 };
 
 struct kernels {
@@ -37,7 +43,8 @@ struct kernels {
      * Prepared rows lie act_bytes(type, n_in, 1) apart, so rows may be prepared one by one. */
     void (*act_prepare)(enum ggml_type type, const float *x, uint32_t n_in, uint32_t rows,
                         void *act);
-    /* y[r * y_stride + o] = sum_i w[o][i] * x[r][i] for r < rows, o in [o0, o1). */
+    /* y[r * y_stride + o] = sum_i w[o][i] * x[r][i] for r < rows, o in [o0, o1). With panels o0 is
+     * a multiple of PANEL_OUTPUTS, and so is o1 unless it is n_out. */
     void (*matmul)(const struct weight *w, const void *act, uint32_t rows, float *y,
                    size_t y_stride, uint32_t o0, uint32_t o1);
 

@@ -7,6 +7,7 @@
 
 #include "worker/engine/detmath_expf.h"
 #include "worker/engine/kernels_impl.h"
+#include "worker/engine/panels.h"
 
 #define ROW_TILE 16 /* rows that share one decoding of the weights */
 
@@ -88,11 +89,17 @@ static void scalar_act_prepare(enum ggml_type type, const float *x, uint32_t n_i
 
 /* ---- matrix times rows ---- */
 
-/* Quantised weights: one output, decoded in pieces of at most 256 values, times all rows. */
-static inline __attribute__((always_inline)) void output_q(enum ggml_type type, const uint8_t *p,
-                                                           uint32_t n_in, const uint8_t *act,
-                                                           uint32_t rows, float *y, size_t y_stride)
+/* Quantised weights: output o, decoded in pieces of at most 256 values, times all rows. */
+static inline __attribute__((always_inline)) void output_q(enum ggml_type type,
+                                                           const struct weight *w, uint32_t o,
+                                                           const uint8_t *act, uint32_t rows,
+                                                           float *y, size_t y_stride)
 {
+    const uint32_t n_in = w->n_in;
+    const bool is_panel = w->layout == WEIGHT_PANELS;
+    const uint8_t *p = is_panel
+                           ? (const uint8_t *)w->data + o / PANEL_OUTPUTS * panel_bytes(type, n_in)
+                           : (const uint8_t *)w->data + o * weight_row_bytes(type, n_in);
     const struct quant_format f = quant_format(type);
     const struct act_layout l = act_layout(type, n_in);
     uint8_t u[UNPACK_MAX];
@@ -101,7 +108,12 @@ static inline __attribute__((always_inline)) void output_q(enum ggml_type type, 
         y[r * y_stride] = 0.0f;
     for (uint32_t i0 = 0; i0 < n_in; i0 += UNPACK_MAX) {
         uint32_t n = n_in - i0 < UNPACK_MAX ? n_in - i0 : UNPACK_MAX;
-        unpack_values(type, p + (size_t)(i0 / f.block) * f.bytes, n, u, scale, min);
+        if (is_panel) {
+            panel_unpack(type, p, n, o % PANEL_OUTPUTS, u, scale, min);
+            p += panel_chunk(type, n).bytes;
+        } else {
+            unpack_values(type, p + (size_t)(i0 / f.block) * f.bytes, n, u, scale, min);
+        }
         for (uint32_t r = 0; r < rows; r++) {
             const uint8_t *row = act + r * l.bytes;
             const int8_t *q = (const int8_t *)row + i0;
@@ -153,7 +165,7 @@ static void scalar_matmul(const struct weight *w, const void *act, uint32_t rows
         switch (w->type) {
 #define OUTPUT_Q(type)                                                                             \
     case type:                                                                                     \
-        output_q(type, p, w->n_in, act, rows, y + o, y_stride);                                    \
+        output_q(type, w, o, act, rows, y + o, y_stride);                                          \
         break;
             OUTPUT_Q(GGML_Q4_0)
             OUTPUT_Q(GGML_Q4_1)

@@ -211,6 +211,10 @@ SIMD_INLINE void matmul_f(enum ggml_type type, const struct weight *w, const uin
 static void simd_matmul(const struct weight *w, const void *act, uint32_t rows, float *y,
                         size_t y_stride, uint32_t o0, uint32_t o1)
 {
+    if (w->layout == WEIGHT_PANELS) {
+        kernels_scalar.matmul(w, act, rows, y, y_stride, o0, o1);
+        return;
+    }
     switch (w->type) {
         SIMD_CASE(matmul_f, GGML_F32)
         SIMD_CASE(matmul_f, GGML_F16)

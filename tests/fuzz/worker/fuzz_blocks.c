@@ -51,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         uint32_t u = s % 97 == 0 ? s : 0x3f000000 + (s >> 8) % 0x2000000;
         memcpy(&x[i], &u, sizeof(u));
     }
-    struct weight w = {type, blocks, n_in, (uint32_t)n_out};
+    struct weight w = {type, blocks, n_in, (uint32_t)n_out, WEIGHT_ROWS};
     if (n_out > 0)
         multiply(kernels_at(0), &w, x, y);
     for (unsigned i = 1; kernels_at(i) && n_out > 0; i++) {

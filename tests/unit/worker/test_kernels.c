@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "worker/engine/kernels_impl.h"
+#include "worker/engine/panels.h"
 
 static const enum ggml_type TYPES[] = {GGML_F32,  GGML_F16,  GGML_BF16, GGML_Q4_0,   GGML_Q4_1,
                                        GGML_Q5_0, GGML_Q5_1, GGML_Q8_0, GGML_Q2_K,   GGML_Q3_K,
@@ -143,7 +144,7 @@ static void definition_is_close_to_exact_arithmetic(void **arg)
             uint32_t n_in = pick_n_in(TYPES[t]), n_out = 1 + next_random() % 20, rows = 3;
             uint8_t *data = make_weights(TYPES[t], n_in, n_out);
             float *x = make_floats((size_t)rows * n_in), *wide = malloc((size_t)n_in * 4);
-            struct weight w = {TYPES[t], data, n_in, n_out};
+            struct weight w = {TYPES[t], data, n_in, n_out, WEIGHT_ROWS};
             float *y = product(&kernels_scalar, &w, x, rows, n_out, 0, n_out);
             for (uint32_t o = 0; o < n_out; o++) {
                 dequantize(TYPES[t], data + o * weight_row_bytes(TYPES[t], n_in), wide, n_in);
@@ -170,6 +171,71 @@ static void definition_is_close_to_exact_arithmetic(void **arg)
         }
 }
 
+/* Owned, 64-byte aligned. */
+static uint8_t *pack(enum ggml_type type, const uint8_t *rows, uint32_t n_in, uint32_t n_out)
+{
+    uint64_t bytes = panels_bytes(type, n_in, n_out);
+    uint8_t *p = aligned_alloc(64, bytes);
+    memset(p, 0xa5, bytes);
+    panels_pack(type, rows, n_in, n_out, 0, (n_out + PANEL_OUTPUTS - 1) / PANEL_OUTPUTS, p);
+    return p;
+}
+
+static void panels_hold_the_same_values(void **arg)
+{
+    (void)arg;
+    for (size_t t = 0; t < N_TYPES; t++)
+        for (int round = 0; round < 4 && panels_suit(TYPES[t]); round++) {
+            uint32_t n_in = pick_n_in(TYPES[t]), n_out = 1 + next_random() % 40;
+            uint8_t *data = make_weights(TYPES[t], n_in, n_out);
+            uint8_t *panels = pack(TYPES[t], data, n_in, n_out);
+            float *a = malloc((size_t)n_in * 4), *b = malloc((size_t)n_in * 4);
+            for (uint32_t o = 0; o < n_out; o++) {
+                dequantize(TYPES[t], data + o * weight_row_bytes(TYPES[t], n_in), a, n_in);
+                panels_row(TYPES[t], panels, n_in, o, b);
+                if (memcmp(a, b, (size_t)n_in * 4) != 0)
+                    fail_msg("%s: row %u of %u, %u values", TYPE_NAMES[t], o, n_out, n_in);
+            }
+            free(a);
+            free(b);
+            free(panels);
+            drop_weights(data);
+        }
+}
+
+/* Rows and panels, the definition and every other table. */
+static void panels_give_the_same_products(void **arg)
+{
+    static const uint32_t ROWS[] = {1, 2, 3, 5, 7, 8, 13, 16, 33};
+    (void)arg;
+    for (unsigned i = 0; kernels_at(i); i++)
+        for (size_t t = 0; t < N_TYPES; t++)
+            for (size_t j = 0; j < sizeof ROWS / sizeof *ROWS && panels_suit(TYPES[t]); j++) {
+                uint32_t n_in = pick_n_in(TYPES[t]), n_out = 1 + next_random() % 100;
+                uint32_t n_panels = (n_out + PANEL_OUTPUTS - 1) / PANEL_OUTPUTS, rows = ROWS[j];
+                uint32_t first = next_random() % n_panels;
+                uint32_t last = first + 1 + next_random() % (n_panels - first);
+                uint32_t o0 = first * PANEL_OUTPUTS, o1 = last * PANEL_OUTPUTS;
+                o1 = o1 < n_out ? o1 : n_out;
+                uint8_t *data = make_weights(TYPES[t], n_in, n_out);
+                uint8_t *panels = pack(TYPES[t], data, n_in, n_out);
+                float *x = make_floats((size_t)rows * n_in);
+                struct weight w = {TYPES[t], data, n_in, n_out, WEIGHT_ROWS};
+                struct weight p = {TYPES[t], panels, n_in, n_out, WEIGHT_PANELS};
+                size_t stride = n_out + next_random() % 3;
+                float *a = product(&kernels_scalar, &w, x, rows, stride, o0, o1);
+                float *b = product(kernels_at(i), &p, x, rows, stride, o0, o1);
+                if (memcmp(a, b, rows * stride * 4) != 0)
+                    fail_msg("%s differs: %s, rows %u, n_in %u, outputs [%u, %u) of %u",
+                             kernels_at(i)->isa, TYPE_NAMES[t], rows, n_in, o0, o1, n_out);
+                free(a);
+                free(b);
+                free(x);
+                free(panels);
+                drop_weights(data);
+            }
+}
+
 static void all_tables_give_the_same_bits(void **arg)
 {
     (void)arg;
@@ -184,7 +250,7 @@ static void all_tables_give_the_same_bits(void **arg)
                 if (rows == 5) /* a block of zeros, and one of tiny values */
                     for (uint32_t j = 0; j < n_in && j < 64; j++)
                         x[j] = j < 32 ? 0.0f : 1e-38f;
-                struct weight w = {TYPES[t], data, n_in, n_out};
+                struct weight w = {TYPES[t], data, n_in, n_out, WEIGHT_ROWS};
                 size_t stride = n_out + next_random() % 3;
                 float *a = product(&kernels_scalar, &w, x, rows, stride, o0, o1);
                 float *b = product(kernels_at(i), &w, x, rows, stride, o0, o1);
@@ -206,7 +272,7 @@ static void a_row_does_not_depend_on_the_others(void **arg)
             uint32_t n_in = pick_n_in(TYPES[t]), n_out = 35, rows = 9 + next_random() % 70;
             uint8_t *data = make_weights(TYPES[t], n_in, n_out);
             float *x = make_floats((size_t)rows * n_in);
-            struct weight w = {TYPES[t], data, n_in, n_out};
+            struct weight w = {TYPES[t], data, n_in, n_out, WEIGHT_ROWS};
             float *all = product(kernels_at(i), &w, x, rows, n_out, 0, n_out);
             for (int k = 0; k < 6; k++) {
                 uint32_t r = next_random() % rows, o = next_random() % n_out;
@@ -242,7 +308,7 @@ static void extreme_values_do_not_saturate(void **arg)
                 float x[512];
                 for (int j = 0; j < 512; j++)
                     x[j] = fill < 2 ? 3.0f : -3.0f;
-                struct weight w = {TYPES[t], data, n_in, n_out};
+                struct weight w = {TYPES[t], data, n_in, n_out, WEIGHT_ROWS};
                 float *p = product(&kernels_scalar, &w, x, 1, n_out, 0, n_out);
                 float *q = product(kernels_at(i), &w, x, 1, n_out, 0, n_out);
                 assert_memory_equal(p, q, n_out * 4);
@@ -263,7 +329,7 @@ static void a_value_that_is_not_finite_poisons_its_row_only(void **arg)
                 uint8_t *data = make_weights(TYPES[t], n_in, n_out);
                 float *x = make_floats(3 * n_in);
                 x[n_in + 77] = bad[k];
-                struct weight w = {TYPES[t], data, n_in, n_out};
+                struct weight w = {TYPES[t], data, n_in, n_out, WEIGHT_ROWS};
                 float *y = product(kernels_at(i), &w, x, 3, n_out, 0, n_out);
                 for (uint32_t o = 0; o < n_out; o++) {
                     assert_true(isfinite(y[o]) && isfinite(y[2 * n_out + o]));
@@ -534,6 +600,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(definition_is_close_to_exact_arithmetic),
+        cmocka_unit_test(panels_hold_the_same_values),
+        cmocka_unit_test(panels_give_the_same_products),
         cmocka_unit_test(all_tables_give_the_same_bits),
         cmocka_unit_test(a_row_does_not_depend_on_the_others),
         cmocka_unit_test(extreme_values_do_not_saturate),
