@@ -116,6 +116,7 @@ struct conductor *conductor_new(const struct plan *p, struct store *s,
     c->store = s;
     c->partial = opt && opt->wants;
     c->units = px_xcalloc(p->n_units, sizeof *c->units);
+    c->visit = visit_new(p);
     c->imports = px_xcalloc(p->n_imports, 1);
     c->by_content = digest_map_new();
     c->by_verdict = digest_map_new();
@@ -132,6 +133,7 @@ void conductor_free(struct conductor **cp)
     digest_map_free(&c->by_content);
     digest_map_free(&c->by_verdict);
     free(c->units);
+    visit_free(&c->visit);
     free(c->imports);
     free(c->generate_job);
     free(c->score_job);

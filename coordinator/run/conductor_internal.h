@@ -7,6 +7,7 @@
 #include "coordinator/plan/digest_map.h"
 #include "coordinator/report/gate_watch.h"
 #include "coordinator/run/conductor.h"
+#include "coordinator/run/visit.h"
 
 /* WAITING: its prompt quotes an answer that is not there yet. */
 enum unit_state { U_PENDING, U_WAITING, U_GENERATING, U_TO_SCORE, U_SCORING, U_DONE, U_FAILED };
@@ -39,8 +40,9 @@ struct conductor {
     uint32_t *generate_job, *score_job, *import_job;
     struct digest_map *by_content; /* in flight: key -> head unit */
     struct digest_map *by_verdict;
-    uint64_t cursor; /* units before it are not PENDING */
-    uint64_t *queue; /* ring of units to score */
+    struct visit *visit; /* the order of the units, NULL for that of their indices */
+    uint64_t cursor;     /* a place in it: units before it are not PENDING */
+    uint64_t *queue;     /* ring of units to score */
     size_t queue_head, queue_len, queue_cap;
     uint64_t *first_waiter, *next_waiter; /* per unit: who waits for it; NULL in most plans */
     uint64_t *ready;                      /* stack of units that need wait no longer */

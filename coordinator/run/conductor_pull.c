@@ -59,8 +59,8 @@ static int pull_score(struct conductor *c, uint64_t unit, struct hall_unit *out,
     if (!in_store(c, STORE_RESULT, &u->content, &rec)) {
         px_buf_clear(&rec); /* damaged since: make it again */
         u->state = U_PENDING;
-        if (unit < c->cursor)
-            c->cursor = unit;
+        uint64_t place = visit_place(c->visit, unit);
+        c->cursor = place < c->cursor ? place : c->cursor;
         return 0;
     }
     int rc = plan_make_score_unit(c->plan, unit, rec.data, rec.len, &su, err);
@@ -180,7 +180,7 @@ static int pull_pass(struct conductor *c, struct hall_unit *out, int max, struct
         n += k;
     }
     while (n < max && c->cursor < c->plan->n_units) {
-        uint64_t unit = c->cursor;
+        uint64_t unit = visit_unit(c->visit, c->cursor);
         if (c->units[unit].state == U_PENDING) {
             if (!import_ready(c, unit))
                 break;
