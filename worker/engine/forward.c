@@ -56,6 +56,8 @@ struct forward {
     uint32_t *rows_of;    /* compact index -> row of the batch */
     uint32_t *reused;     /* rows that this layer reuses */
     struct row_run *runs; /* attention's tasks, each for every kv head */
+    uint32_t *wanted;     /* rows that want logits */
+    uint32_t n_wanted;
 
     const struct forward_row *rows; /* of the present pass */
     uint32_t n_rows;
@@ -111,6 +113,7 @@ static size_t lay_out(struct forward *f, char *base)
     f->rows_of = place(base, &used, rows * sizeof *f->rows_of);
     f->reused = place(base, &used, rows * sizeof *f->reused);
     f->runs = place(base, &used, rows * sizeof *f->runs);
+    f->wanted = place(base, &used, rows * sizeof *f->wanted);
     return used;
 }
 
@@ -528,13 +531,12 @@ static void output_input(struct forward *f, uint32_t i)
     prepare_row(f, ws, 1, xn, i);
 }
 
-const float *forward_run(struct forward *f, const struct forward_row *rows, uint32_t n)
+uint32_t forward_pass(struct forward *f, const struct forward_row *rows, uint32_t n)
 {
-    const struct weight *out[] = {&f->m->output};
-    uint32_t n_logits = 0;
     px_assert(n >= 1 && n <= f->max_rows);
     f->rows = rows;
     f->n_rows = n;
+    f->n_wanted = 0;
     for (uint32_t i = 0; i < n; i++)
         px_assert(rows[i].pos < f->max_positions && rows[i].token < f->c->n_vocab);
     for_rows(f, n, 4 * f->c->n_embd, embed_row);
@@ -542,9 +544,21 @@ const float *forward_run(struct forward *f, const struct forward_row *rows, uint
         run_layer(f, layer);
     for (uint32_t i = 0; i < n; i++)
         if (rows[i].wants_logits)
-            f->rows_of[n_logits++] = i;
-    px_assert(n_logits <= f->max_logits);
-    for_rows(f, n_logits, 4 * f->c->n_embd, output_input);
-    multiply_prepared(f, out, (float *[]){f->logits}, 1, n_logits);
+            f->wanted[f->n_wanted++] = i;
+    return f->n_wanted;
+}
+
+const float *forward_logits(struct forward *f, uint32_t first, uint32_t n)
+{
+    const struct weight *out[] = {&f->m->output};
+    px_assert(n <= f->max_logits && first + n <= f->n_wanted);
+    memcpy(f->rows_of, f->wanted + first, n * sizeof *f->rows_of);
+    for_rows(f, n, 4 * f->c->n_embd, output_input);
+    multiply_prepared(f, out, (float *[]){f->logits}, 1, n);
     return f->logits;
+}
+
+const float *forward_run(struct forward *f, const struct forward_row *rows, uint32_t n)
+{
+    return forward_logits(f, 0, forward_pass(f, rows, n));
 }

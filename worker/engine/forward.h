@@ -28,7 +28,7 @@ struct forward_row {
 
 struct forward;
 
-/* Private memory that a pass of max_rows rows, max_logits of them with logits, will touch. */
+/* Private memory that a pass of max_rows rows, with logits of max_logits at a time, will touch. */
 uint64_t forward_bytes(const struct model *m, const struct kernels *kn, uint32_t max_rows,
                        uint32_t max_logits, uint32_t max_positions, uint32_t n_threads);
 
@@ -39,8 +39,15 @@ struct forward *forward_new(const struct model *m, const struct kernels *kn, str
                             uint32_t max_positions, struct px_err *err);
 void forward_free(struct forward **f);
 
-/* Computes n <= max_rows rows. Returns the logits [rows that want them][n_vocab] in row order,
- * borrowed until the next call. */
+/* Computes n <= max_rows rows up to the output matrix: keys and values, and of the rows that want
+ * logits what these are made of. Returns how many want them; rows stay borrowed until the last
+ * forward_logits of this pass. */
+uint32_t forward_pass(struct forward *f, const struct forward_row *rows, uint32_t n);
+/* Logits [n][n_vocab] of the present pass: of rows first .. first + n - 1 among those that want
+ * them, in row order; n <= max_logits. Borrowed until the next call of anything here. */
+const float *forward_logits(struct forward *f, uint32_t first, uint32_t n);
+
+/* Both at once, for at most max_logits rows that want logits. */
 const float *forward_run(struct forward *f, const struct forward_row *rows, uint32_t n);
 
 #endif

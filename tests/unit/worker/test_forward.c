@@ -174,6 +174,41 @@ static void forks_share_pages_without_a_trace(void **state)
     tiny_model_free(t);
 }
 
+/* Logits asked for a few at a time are those of all at once. */
+static void logits_may_be_read_in_parts(void **state)
+{
+    struct px_err err = {0};
+    struct tiny_model *t = tiny_model_new("llama", GGML_Q8_0);
+    struct threads *th = threads_new(2);
+    struct kv_pool *kv = kv_pool_new(&t->m->cfg, KV_F16, 12, &err);
+    const struct kernels *kn = kernels_choose("auto", &err);
+    struct forward *all = forward_new(t->m, kn, th, kv, N, N, N, &err);
+    struct forward *few = forward_new(t->m, kn, th, kv, N, 3, N, &err);
+    uint32_t a[N], n_wanted = 0;
+    struct forward_row rows[N];
+    struct kv_seq s;
+    (void)state;
+    prompt(a, N, 4);
+    kv_seq_init(&s);
+    assert_true(kv_seq_extend(kv, &s, 0, N));
+    for (uint32_t i = 0; i < N; i++) {
+        rows[i] = (struct forward_row){.seq = &s, .pos = i, .token = a[i], .wants_logits = i % 3};
+        n_wanted += i % 3 != 0;
+    }
+    const float *want = forward_run(all, rows, N);
+    assert_int_equal(forward_pass(few, rows, N), n_wanted);
+    for (uint32_t i = 0; i < n_wanted; i += 3) {
+        uint32_t n = n_wanted - i < 3 ? n_wanted - i : 3;
+        assert_same_bits(want + (size_t)i * TINY_VOCAB, forward_logits(few, i, n), n * TINY_VOCAB);
+    }
+    kv_seq_clear(kv, &s);
+    forward_free(&few);
+    forward_free(&all);
+    kv_pool_free(&kv);
+    threads_free(&th);
+    tiny_model_free(t);
+}
+
 static void token_outside_the_vocabulary_is_refused(void **state)
 {
     struct px_err err = {0};
@@ -199,6 +234,7 @@ int main(void)
         cmocka_unit_test(instruction_sets_do_not_show),
         cmocka_unit_test(batch_mates_do_not_show),
         cmocka_unit_test(forks_share_pages_without_a_trace),
+        cmocka_unit_test(logits_may_be_read_in_parts),
         cmocka_unit_test(token_outside_the_vocabulary_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
