@@ -1,5 +1,5 @@
 /* config.c - the configuration of a model file, and the proof that its tensors fit it. */
-#include "proto/model/config.h"
+#include "proto/model/config_internal.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -22,38 +22,30 @@ static const struct {
 };
 #define N_ARCHITECTURES (sizeof architectures / sizeof architectures[0])
 
-enum { MAX_LAYERS = 4096, MAX_WIDTH = 1 << 22, MAX_HEADS = 1 << 16, MAX_HEAD_DIM = 1 << 14 };
+enum { MAX_WIDTH = 1 << 22, MAX_HEADS = 1 << 16 };
 
-struct reading {
-    const struct gguf *g;
-    struct model_config *c;
-    struct px_err *err;
-    bool *used; /* per tensor: the architecture knows it */
-};
-
-static const char *key_of(const struct reading *r, const char *name, char out[128])
+const char *config_key(const struct reading *r, const char *name, char out[128])
 {
     snprintf(out, 128, "%.31s.%.90s", r->c->arch_name, name);
     return out;
 }
 
-static bool has(const struct reading *r, const char *name)
+bool config_has(const struct reading *r, const char *name)
 {
     char key[128];
-    return gguf_has(r->g, key_of(r, name, key));
+    return gguf_has(r->g, config_key(r, name, key));
 }
 
-/* An integer from lo to hi; a missing one is an error, unless it has a default (def > 0). */
-static int read_u32(const struct reading *r, const char *name, uint32_t lo, uint32_t hi,
-                    uint32_t def, uint32_t *out)
+int config_u32(const struct reading *r, const char *name, uint32_t lo, uint32_t hi, uint32_t def,
+               uint32_t *out)
 {
     char key[128];
     uint64_t v;
-    if (def > 0 && !has(r, name)) {
+    if (def > 0 && !config_has(r, name)) {
         *out = def;
         return 0;
     }
-    if (gguf_get_u64(r->g, key_of(r, name, key), &v, r->err) != 0)
+    if (gguf_get_u64(r->g, config_key(r, name, key), &v, r->err) != 0)
         return -1;
     if (v < lo || v > hi)
         return px_fail(r->err, PX_EINPUT, "%s: %s is %llu, expected %u to %u", gguf_path(r->g), key,
@@ -62,16 +54,15 @@ static int read_u32(const struct reading *r, const char *name, uint32_t lo, uint
     return 0;
 }
 
-/* A positive finite number; def > 0 stands in for a missing key. */
-static int read_positive(const struct reading *r, const char *name, double def, double *out)
+int config_positive(const struct reading *r, const char *name, double def, double *out)
 {
     char key[128];
     double v;
-    if (def > 0 && !has(r, name)) {
+    if (def > 0 && !config_has(r, name)) {
         *out = def;
         return 0;
     }
-    if (gguf_get_f64(r->g, key_of(r, name, key), &v, r->err) != 0)
+    if (gguf_get_f64(r->g, config_key(r, name, key), &v, r->err) != 0)
         return -1;
     if (!isfinite(v) || v <= 0)
         return px_fail(r->err, PX_EINPUT, "%s: %s is %g, expected a positive number",
@@ -117,21 +108,21 @@ static int read_heads(struct reading *r)
 {
     struct model_config *c = r->c;
     uint32_t value_dim;
-    if (read_u32(r, "attention.head_count", 1, MAX_HEADS, 0, &c->n_heads) != 0 ||
-        read_u32(r, "attention.head_count_kv", 1, MAX_HEADS, c->n_heads, &c->n_kv_heads) != 0)
+    if (config_u32(r, "attention.head_count", 1, MAX_HEADS, 0, &c->n_heads) != 0 ||
+        config_u32(r, "attention.head_count_kv", 1, MAX_HEADS, c->n_heads, &c->n_kv_heads) != 0)
         return -1;
     if (c->n_heads % c->n_kv_heads != 0)
         return px_fail(r->err, PX_EINPUT,
                        "%s: %u attention heads cannot share %u key-value heads evenly",
                        gguf_path(r->g), c->n_heads, c->n_kv_heads);
-    if (!has(r, "attention.key_length") && c->n_embd % c->n_heads != 0)
+    if (!config_has(r, "attention.key_length") && c->n_embd % c->n_heads != 0)
         return px_fail(r->err, PX_EINPUT,
                        "%s: %s.attention.key_length is missing and the width %u is not a multiple "
                        "of %u heads",
                        gguf_path(r->g), c->arch_name, c->n_embd, c->n_heads);
     uint32_t derived = c->n_embd / c->n_heads;
-    if (read_u32(r, "attention.key_length", 2, MAX_HEAD_DIM, derived, &c->head_dim) != 0 ||
-        read_u32(r, "attention.value_length", 2, MAX_HEAD_DIM, c->head_dim, &value_dim) != 0)
+    if (config_u32(r, "attention.key_length", 2, MAX_HEAD_DIM, derived, &c->head_dim) != 0 ||
+        config_u32(r, "attention.value_length", 2, MAX_HEAD_DIM, c->head_dim, &value_dim) != 0)
         return -1;
     if (value_dim != c->head_dim)
         return px_fail(r->err, PX_EUNSUPPORTED,
@@ -143,64 +134,26 @@ static int read_heads(struct reading *r)
     return 0;
 }
 
-static int read_rope(struct reading *r)
-{
-    struct model_config *c = r->c;
-    char key[128];
-    const char *type = "linear";
-    size_t len = strlen(type);
-    if (read_u32(r, "rope.dimension_count", 2, MAX_HEAD_DIM, c->head_dim, &c->rope_dims) != 0 ||
-        read_positive(r, "rope.freq_base", 10000, &c->rope_theta) != 0)
-        return -1;
-    if (c->rope_dims % 2 != 0 || c->rope_dims > c->head_dim ||
-        (c->arch == ARCH_LLAMA && c->rope_dims != c->head_dim))
-        return px_fail(r->err, PX_EINPUT,
-                       "%s: %s.rope.dimension_count is %u, which does not fit heads of %u",
-                       gguf_path(r->g), c->arch_name, c->rope_dims, c->head_dim);
-    c->rope_scale = 1;
-    if (has(r, "rope.scaling.type") &&
-        gguf_get_str(r->g, key_of(r, "rope.scaling.type", key), &type, &len, r->err) != 0)
-        return -1;
-    if (len == 4 && memcmp(type, "none", 4) == 0)
-        return 0;
-    if (len != 6 || memcmp(type, "linear", 6) != 0)
-        return px_fail(r->err, PX_EUNSUPPORTED,
-                       "%s: rope scaling '%.*s' is not supported; supported are none and linear",
-                       gguf_path(r->g), (int)(len > 40 ? 40 : len), type);
-    const char *factor =
-        has(r, "rope.scaling.factor") ? "rope.scaling.factor" : "rope.scale_linear";
-    return read_positive(r, factor, 1, &c->rope_scale);
-}
-
 /* Things that would change the arithmetic and that this engine does not do. */
 static int refuse_variants(const struct reading *r)
 {
     char key[128];
     uint64_t experts;
     bool causal;
-    double attn_factor;
-    if (has(r, "expert_count")) {
-        if (gguf_get_u64(r->g, key_of(r, "expert_count", key), &experts, r->err) != 0)
+    if (config_has(r, "expert_count")) {
+        if (gguf_get_u64(r->g, config_key(r, "expert_count", key), &experts, r->err) != 0)
             return -1;
         if (experts > 0)
             return px_fail(r->err, PX_EUNSUPPORTED,
                            "%s: a mixture of %llu experts; only dense models are supported",
                            gguf_path(r->g), (unsigned long long)experts);
     }
-    if (has(r, "attention.causal")) {
-        if (gguf_get_bool(r->g, key_of(r, "attention.causal", key), &causal, r->err) != 0)
+    if (config_has(r, "attention.causal")) {
+        if (gguf_get_bool(r->g, config_key(r, "attention.causal", key), &causal, r->err) != 0)
             return -1;
         if (!causal)
             return px_fail(r->err, PX_EUNSUPPORTED, "%s: its attention is not causal",
                            gguf_path(r->g));
-    }
-    if (has(r, "rope.scaling.attn_factor")) {
-        key_of(r, "rope.scaling.attn_factor", key);
-        if (gguf_get_f64(r->g, key, &attn_factor, r->err) != 0)
-            return -1;
-        if (!(attn_factor >= 1 && attn_factor <= 1))
-            return px_fail(r->err, PX_EUNSUPPORTED, "%s: %s is %g; only 1 is supported",
-                           gguf_path(r->g), key, attn_factor);
     }
     return 0;
 }
@@ -330,7 +283,7 @@ static int read_vocabulary_size(struct reading *r)
         return px_fail(r->err, PX_ELIMIT, "%s: token_embd.weight has %llu rows, at most %d",
                        gguf_path(r->g), (unsigned long long)t->dims[1], MAX_WIDTH);
     r->c->n_vocab = (uint32_t)t->dims[1];
-    if (read_u32(r, "vocab_size", 1, MAX_WIDTH, r->c->n_vocab, &stated) != 0)
+    if (config_u32(r, "vocab_size", 1, MAX_WIDTH, r->c->n_vocab, &stated) != 0)
         return -1;
     if (stated != r->c->n_vocab)
         return px_fail(r->err, PX_EINPUT,
@@ -354,12 +307,12 @@ static int read_all(struct reading *r)
     if (read_architecture(r, &arch) != 0)
         return -1;
     read_name(r);
-    if (read_u32(r, "block_count", 1, MAX_LAYERS, 0, &c->n_layers) != 0 ||
-        read_u32(r, "embedding_length", 1, MAX_WIDTH, 0, &c->n_embd) != 0 ||
-        read_u32(r, "feed_forward_length", 1, MAX_WIDTH, 0, &c->n_ff) != 0 ||
-        read_u32(r, "context_length", 1, 1u << 30, 0, &c->context_length) != 0 ||
-        read_heads(r) != 0 || read_rope(r) != 0 ||
-        read_positive(r, "attention.layer_norm_rms_epsilon", 0, &c->rms_eps) != 0 ||
+    if (config_u32(r, "block_count", 1, MAX_LAYERS, 0, &c->n_layers) != 0 ||
+        config_u32(r, "embedding_length", 1, MAX_WIDTH, 0, &c->n_embd) != 0 ||
+        config_u32(r, "feed_forward_length", 1, MAX_WIDTH, 0, &c->n_ff) != 0 ||
+        config_u32(r, "context_length", 1, MAX_CONTEXT, 0, &c->context_length) != 0 ||
+        read_heads(r) != 0 || config_read_rope(r) != 0 || config_read_window(r) != 0 ||
+        config_positive(r, "attention.layer_norm_rms_epsilon", 0, &c->rms_eps) != 0 ||
         refuse_variants(r) != 0 || read_vocabulary_size(r) != 0)
         return -1;
     c->qkv_bias = architectures[arch].needs_bias || (architectures[arch].may_have_bias &&

@@ -12,6 +12,13 @@
 
 enum model_arch { ARCH_LLAMA = 1, ARCH_QWEN2, ARCH_QWEN3 };
 
+/* How rotation is stretched beyond the length that a model was first made for; the arithmetic is
+ * in docs/numerics.md ("Rotation"). ROPE_LLAMA3: factors are computed; where the file has them as
+ * the tensor rope_freqs.weight, they apply to every kind. */
+enum rope_scaling { ROPE_LINEAR = 1, ROPE_YARN, ROPE_LLAMA3 };
+
+enum { MODEL_LAYERS_MAX = 4096 };
+
 struct model_config {
     enum model_arch arch;
     char arch_name[32];
@@ -25,7 +32,14 @@ struct model_config {
     uint32_t rope_dims;    /* rotated dimensions of a head */
     bool rope_interleaved; /* llama files rotate pairs (2i, 2i+1); qwen pairs (i, i + d/2) */
     double rope_theta;
-    double rope_scale; /* linear scaling factor, 1 when none; other scaling types are refused */
+    enum rope_scaling rope_scaling;
+    double rope_scale;              /* the factor; 1 when there is none */
+    double rope_attn_factor;        /* cosines and sines are multiplied by it; 1 mostly */
+    uint32_t rope_original_context; /* yarn, llama3: positions before stretching */
+    double yarn_ext_factor, yarn_beta_fast, yarn_beta_slow; /* yarn alone */
+    double llama3_low, llama3_high;                         /* llama3 alone */
+    uint32_t window; /* positions that a windowed layer sees, itself included; 0: no window */
+    uint64_t windowed[MODEL_LAYERS_MAX / 64]; /* a bit a layer */
     double rms_eps;
     uint32_t context_length; /* positions the model was made for */
     uint32_t n_vocab;
@@ -38,6 +52,10 @@ struct model_config {
  * right shape and a supported type, and that no unknown tensor would be silently ignored. */
 int model_config_read(const struct gguf *g, struct model_config *out,
                       struct px_err *err) PX_MUST_CHECK;
+
+/* The first position that a row at pos attends to in this layer: it sees that one up to its own. */
+uint32_t model_first_visible(const struct model_config *c, uint32_t layer, uint32_t pos);
+bool model_layer_is_windowed(const struct model_config *c, uint32_t layer);
 
 /* Bytes of keys and values that one position takes over all layers. */
 uint64_t model_kv_bytes_per_token(const struct model_config *c, unsigned bytes_per_value);

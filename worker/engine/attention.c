@@ -1,4 +1,4 @@
-/* attention.c - rotary positions and causal attention, block of positions by block.
+/* attention.c - causal attention, block of positions by block.
  *
  * Theory of operation. One row is a few queries (the heads of its group), and every key and value
  * they see is loaded for them alone. Rows that follow one another in a sequence see the same
@@ -19,30 +19,6 @@ enum {
     LINE_FLOATS = 16
 };
 _Static_assert((int)KERNEL_BLOCK == (int)KV_PAGE, "a page is a block");
-
-void rope_angles(const double *freqs, uint32_t n, uint32_t pos, float *cos_out, float *sin_out)
-{
-    for (uint32_t i = 0; i < n; i++) {
-        double s, c;
-        det_sincos((double)pos * freqs[i], &s, &c);
-        cos_out[i] = (float)c;
-        sin_out[i] = (float)s;
-    }
-}
-
-void rope_rotate(const struct model_config *c, const float *cos_in, const float *sin_in,
-                 uint32_t n_heads, float *x)
-{
-    uint32_t half = c->rope_dims / 2;
-    uint32_t step = c->rope_interleaved ? 2 : 1;
-    uint32_t other = c->rope_interleaved ? 1 : half;
-    for (uint32_t h = 0; h < n_heads; h++, x += c->head_dim)
-        for (uint32_t i = 0; i < half; i++) {
-            float a = x[i * step], b = x[i * step + other];
-            x[i * step] = a * cos_in[i] - b * sin_in[i];
-            x[i * step + other] = a * sin_in[i] + b * cos_in[i];
-        }
-}
 
 static uint32_t group_size(const struct model_config *c)
 {

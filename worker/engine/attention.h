@@ -1,4 +1,4 @@
-/* attention.h - rotary positions and causal attention over paged keys and values.
+/* attention.h - causal attention over paged keys and values.
  *
  * Pure but for their outputs; any thread. docs/numerics.md ("Attention") defines the bits. */
 #ifndef WORKER_ENGINE_ATTENTION_H
@@ -10,13 +10,6 @@
 #include "proto/model/config.h"
 #include "worker/engine/kernels.h"
 #include "worker/engine/kv.h"
-
-/* cos and sin [n] of pos * freqs[i], computed in double, rounded once. */
-void rope_angles(const double *freqs, uint32_t n, uint32_t pos, float *cos_out, float *sin_out);
-
-/* Rotates the first rope_dims values of each of n_heads heads in place. */
-void rope_rotate(const struct model_config *c, const float *cos_in, const float *sin_in,
-                 uint32_t n_heads, float *x);
 
 /* Floats of scratch that attention_rows needs for positions below max_positions. */
 size_t attention_scratch(const struct model_config *c, uint32_t max_positions);

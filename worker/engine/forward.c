@@ -15,6 +15,7 @@
 
 #include "proto/mem.h"
 #include "worker/engine/attention.h"
+#include "worker/engine/rope.h"
 
 enum {
     ALIGN = 64,
@@ -286,8 +287,8 @@ static void embed_row(struct forward *f, uint32_t i)
 {
     uint32_t half = f->c->rope_dims / 2;
     model_embed(f->m, f->rows[i].token, stream(f, i));
-    rope_angles(f->m->rope_freqs, half, f->rows[i].pos, f->cos + (size_t)i * half,
-                f->sin + (size_t)i * half);
+    rope_angles(f->m->rope_freqs, half, f->m->rope_magnitude, f->rows[i].pos,
+                f->cos + (size_t)i * half, f->sin + (size_t)i * half);
 }
 
 static bool is_kept(const struct forward *f, const struct forward_row *r)

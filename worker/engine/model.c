@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "proto/mem.h"
+#include "worker/engine/rope.h"
 
 static const struct gguf_tensor *layer_tensor(const struct model *m, uint32_t layer,
                                               const char *name)
@@ -103,8 +104,7 @@ static int bind_layer_vectors(struct model *m, uint32_t i, struct px_err *err)
     return 0;
 }
 
-/* Frequency of pair i: theta^(-2i/d), over the linear scale and over the file's own factor
- * (rope_freqs.weight divides: Llama 3.1). */
+/* rope_freqs.weight divides the frequencies (Llama 3.1). */
 static int bind_rope(struct model *m, struct px_err *err)
 {
     const struct model_config *c = &m->cfg;
@@ -113,14 +113,13 @@ static int bind_rope(struct model *m, struct px_err *err)
     const struct gguf_tensor *t = gguf_tensor_find(m->gguf, "rope_freqs.weight");
     if (t && bind_vector(m, t, "rope_freqs.weight", half, &factors, err))
         return -1;
-    m->rope_freqs = px_xcalloc(half, sizeof *m->rope_freqs);
-    for (uint32_t i = 0; i < half; i++) {
-        double f = det_pow(c->rope_theta, -2.0 * i / c->rope_dims) / c->rope_scale;
-        if (factors && !(factors[i] > 0))
+    for (uint32_t i = 0; factors && i < half; i++)
+        if (!(factors[i] > 0))
             return px_fail(err, PX_EINPUT, "rope_freqs.weight: factor %u is %g, not positive", i,
                            (double)factors[i]);
-        m->rope_freqs[i] = factors ? f / (double)factors[i] : f;
-    }
+    m->rope_freqs = px_xcalloc(half, sizeof *m->rope_freqs);
+    rope_frequencies(c, factors, m->rope_freqs);
+    m->rope_magnitude = rope_magnitude(c);
     return 0;
 }
 

@@ -33,6 +33,7 @@ struct model {
     const float *output_norm;
     struct model_layer *layers; /* cfg.n_layers of them */
     double *rope_freqs;         /* [rope_dims/2] radians per position, scaling included */
+    double rope_magnitude;      /* of rotation, rope.h */
     float **copies;             /* vectors that had to be converted or aligned */
     uint32_t n_copies;
     uint32_t cap_copies;

@@ -10,6 +10,7 @@
 #include "proto/json.h"
 #include "proto/mem.h"
 #include "worker/engine/eval.h"
+#include "worker/engine/rope.h"
 #include "worker/engine/sample.h"
 #include "worker/stage/check_internal.h"
 
@@ -137,34 +138,69 @@ static void check_embedding(struct check *c)
                      cfg->n_vocab, cfg->n_embd, n, least, most, zero);
 }
 
-/* A unit vector in each plane, turned at a few positions, against theta^(-2i/d). */
+/* The frequency of pair i by the plain formulas, with the library's functions. */
+static double expected_frequency(const struct model_config *cfg, uint32_t i)
+{
+    double f = pow(cfg->rope_theta, -2.0 * i / cfg->rope_dims);
+    double turns = cfg->rope_original_context * f / (2 * M_PI);
+    if (cfg->rope_scaling == ROPE_LINEAR)
+        return f / cfg->rope_scale;
+    if (cfg->rope_scaling == ROPE_LLAMA3) {
+        double smooth = (turns - cfg->llama3_low) / (cfg->llama3_high - cfg->llama3_low);
+        smooth = fmax(0, fmin(1, smooth));
+        return f * ((1 - smooth) / cfg->rope_scale + smooth);
+    }
+    double pairs = cfg->rope_dims / (2 * log(cfg->rope_theta)),
+           context = cfg->rope_original_context / (2 * M_PI);
+    double low = fmax(0, floor(pairs * log(context / cfg->yarn_beta_fast)));
+    double high = fmin(cfg->rope_dims - 1, ceil(pairs * log(context / cfg->yarn_beta_slow)));
+    double slow = fmax(0, fmin(1, (i - low) / fmax(0.001, high - low)));
+    double share = (1 - slow) * cfg->yarn_ext_factor;
+    return f * (share + (1 - share) / cfg->rope_scale);
+}
+
+static double expected_magnitude(const struct model_config *cfg)
+{
+    bool is_yarn = cfg->rope_scaling == ROPE_YARN && cfg->yarn_ext_factor > 0;
+    return cfg->rope_attn_factor * (is_yarn ? 1 + 0.1 * log(fmax(1, cfg->rope_scale)) : 1);
+}
+
+static const char *scaling_name(const struct model_config *cfg)
+{
+    return cfg->rope_scaling == ROPE_YARN     ? "yarn"
+           : cfg->rope_scaling == ROPE_LLAMA3 ? "llama3"
+                                              : "linear";
+}
+
+/* A unit vector in each plane, turned at a few positions, against the closed form. */
 static void check_positions(struct check *c)
 {
     const struct model_config *cfg = &c->m->cfg;
     const struct gguf_tensor *t = gguf_tensor_find(c->m->gguf, "rope_freqs.weight");
     const uint32_t positions[] = {1, 17, cfg->context_length - 1};
-    double worst = 0;
+    double worst = 0, magnitude = expected_magnitude(cfg);
     for (uint32_t i = 0; i < cfg->rope_dims / 2; i++) {
-        float factor = 1;
+        float factor = 1, s, co;
         if (t)
             dequantize(t->type, (const char *)t->data + i * ggml_type_info(t->type)->bytes, &factor,
                        1);
-        double freq =
-            pow(cfg->rope_theta, -2.0 * i / cfg->rope_dims) / cfg->rope_scale / (double)factor;
+        double freq = expected_frequency(cfg, i) / (double)factor;
         for (size_t k = 0; k < sizeof positions / sizeof positions[0]; k++) {
-            double s, co, angle = positions[k] * freq;
-            det_sincos(positions[k] * c->m->rope_freqs[i], &s, &co);
-            worst = fmax(worst, fmax(fabs(s - sin(angle)), fabs(co - cos(angle))));
+            double angle = positions[k] * freq;
+            rope_angles(&c->m->rope_freqs[i], 1, c->m->rope_magnitude, positions[k], &co, &s);
+            worst = fmax(worst, fabs((double)s - magnitude * sin(angle)));
+            worst = fmax(worst, fabs((double)co - magnitude * cos(angle)));
         }
     }
-    if (!(worst < 1e-6))
+    if (!(worst < 1e-6 * magnitude))
         check_failed(c, STAGE_POSITIONS, "a rotation is off by %g, expected less than 1e-6", worst);
     else
         check_passed(c, STAGE_POSITIONS,
-                     "%u of %u dimensions rotate, theta %g, linear scale %g%s; positions 1, 17 and "
+                     "%u of %u dimensions rotate, theta %g, %s scale %g%s; positions 1, 17 and "
                      "%u within 1e-6",
-                     cfg->rope_dims, cfg->head_dim, cfg->rope_theta, cfg->rope_scale,
-                     t ? ", factors from rope_freqs.weight" : "", cfg->context_length - 1);
+                     cfg->rope_dims, cfg->head_dim, cfg->rope_theta, scaling_name(cfg),
+                     cfg->rope_scale, t ? ", factors from rope_freqs.weight" : "",
+                     cfg->context_length - 1);
 }
 
 static void check_norms(struct check *c)

@@ -78,6 +78,21 @@ static void shape_text(const struct gguf_tensor *t, char out[96])
                       (unsigned long long)t->dims[d]);
 }
 
+static const char *scaling_name(const struct model_config *c)
+{
+    static const char *const names[] = {
+        [ROPE_LINEAR] = "linear", [ROPE_YARN] = "yarn", [ROPE_LLAMA3] = "llama3"};
+    return names[c->rope_scaling];
+}
+
+static uint32_t windowed_layers(const struct model_config *c)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < c->n_layers; i++)
+        n += model_layer_is_windowed(c, i);
+    return n;
+}
+
 /* ---- for people ---- */
 
 static void print_size(const char *label, uint64_t bytes)
@@ -97,13 +112,15 @@ static void print_config(const struct findings *f)
     printf("\nshape\n"
            "  %s, %u layers of width %u, feed forward %u, vocabulary %u, made for %u positions\n"
            "  %u query heads and %u key-value heads of %u dimensions; rope over %u, theta %g, "
-           "linear scale %g\n"
+           "%s scale %g\n"
            "  %s embeddings%s%s, norm epsilon %g\n",
            c->arch_name, c->n_layers, c->n_embd, c->n_ff, c->n_vocab, c->context_length, c->n_heads,
-           c->n_kv_heads, c->head_dim, c->rope_dims, c->rope_theta, c->rope_scale,
+           c->n_kv_heads, c->head_dim, c->rope_dims, c->rope_theta, scaling_name(c), c->rope_scale,
            c->tied_embeddings ? "tied" : "separate output",
            c->qkv_bias ? ", biases of q, k, v" : "", c->qk_norm ? ", norms of q and k" : "",
            c->rms_eps);
+    if (windowed_layers(c))
+        printf("  %u layers see the last %u positions\n", windowed_layers(c), c->window);
     printf("\nmemory\n");
     print_size("weights (mapped, shared by workers)", f->total_bytes);
     print_size("keys and values of a token, f16", model_kv_bytes_per_token(c, 2));
@@ -182,6 +199,8 @@ static void put_config(struct px_buf *b, const struct findings *f)
     px_json_number(b, c->rope_theta);
     px_buf_str(b, ", \"rope_scale\": ");
     px_json_number(b, c->rope_scale);
+    px_buf_printf(b, ", \"rope_scaling\": \"%s\", \"window\": %u, \"windowed_layers\": %u",
+                  scaling_name(c), c->window, windowed_layers(c));
     px_buf_str(b, ", \"rms_eps\": ");
     px_json_number(b, c->rms_eps);
     px_buf_printf(b,

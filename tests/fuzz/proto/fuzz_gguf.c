@@ -11,10 +11,19 @@
 
 size_t fuzz_seed(unsigned i, uint8_t *out, size_t cap)
 {
+    static const struct tiny_extra yarn[] = {
+        {"rope.scaling.type", GB_STR, 0, "yarn"},
+        {"rope.scaling.factor", GB_F32, 4, NULL},
+        {"rope.scaling.original_context_length", GB_U32, 64, NULL},
+        {"rope.scaling.yarn_beta_fast", GB_F32, 16, NULL},
+        {"attention.sliding_window", GB_U32, 20, NULL},
+        {"attention.sliding_window_pattern", GB_ARR, 0, "1"},
+        {.name = NULL}};
     static const struct tiny_options seeds[] = {
         {.micro = true, .tied = true},
         {.micro = true, .arch = "qwen2"},
         {.micro = true, .arch = "qwen3", .tied = true},
+        {.micro = true, .extra = yarn},
     };
     size_t n;
     if (i >= sizeof seeds / sizeof seeds[0])
@@ -82,8 +91,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!g)
         return 0;
     ask_everything(g);
-    if (model_config_read(g, &c, &err) == 0)
+    if (model_config_read(g, &c, &err) == 0) {
         px_assert(c.n_vocab > 0 && c.n_heads % c.n_kv_heads == 0 && c.rope_dims <= c.head_dim);
+        px_assert(c.rope_scale > 0 && c.rope_attn_factor > 0 && c.window < c.context_length);
+        px_assert(model_first_visible(&c, c.n_layers - 1, c.window) <= 1);
+    }
     use_tokenizer(g);
     if (gguf_get_str(g, "tokenizer.chat_template", &s, &len, &err) == 0)
         (void)!chat_recognise(s, len, &chat, &err);

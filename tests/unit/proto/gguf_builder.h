@@ -127,14 +127,23 @@ enum {
     TINY_VOCAB = TINY_BYTES + 8
 };
 
+/* One more key, after "ARCHITECTURE." */
+struct tiny_extra {
+    const char *name; /* NULL ends a list */
+    uint32_t type;    /* GB_U32, GB_F32, GB_STR, or GB_ARR: of bools, a character each, '1' true */
+    double number;
+    const char *text;
+};
+
 /* What to make, and what to spoil. Zeroed: a good llama model. */
 struct tiny_options {
-    const char *arch;        /* NULL: "llama"; qwen2 gets biases, qwen3 q and k norms */
-    const char *tokenizer;   /* NULL: "gpt2" */
-    const char *pre;         /* NULL: "qwen2" */
-    const char *skip_key;    /* leave this key out */
-    const char *skip_tensor; /* leave this tensor out */
-    const char *wide_tensor; /* give this tensor twice the rows */
+    const struct tiny_extra *extra; /* or NULL */
+    const char *arch;               /* NULL: "llama"; qwen2 gets biases, qwen3 q and k norms */
+    const char *tokenizer;          /* NULL: "gpt2" */
+    const char *pre;                /* NULL: "qwen2" */
+    const char *skip_key;           /* leave this key out */
+    const char *skip_tensor;        /* leave this tensor out */
+    const char *wide_tensor;        /* give this tensor twice the rows */
     const char *extra_tensor;
     bool tied;
     bool add_bos;            /* the tokenizer begins a text with BOS */
@@ -255,6 +264,21 @@ static inline void tiny_vocabulary(struct gguf_builder *b, const struct tiny_opt
                 "add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}");
 }
 
+static inline void tiny_extra_key(struct gguf_builder *b, const char *key,
+                                  const struct tiny_extra *x)
+{
+    if (x->type == GB_U32)
+        builder_u32(b, key, (uint32_t)x->number);
+    else if (x->type == GB_F32)
+        builder_f32(b, key, (float)x->number);
+    else if (x->type == GB_STR)
+        builder_str(b, key, x->text);
+    else
+        builder_array(b, key, GB_BOOL, strlen(x->text));
+    for (size_t i = 0; x->type == GB_ARR && x->text[i]; i++)
+        px_buf_u8(&b->keys, x->text[i] == '1');
+}
+
 static inline void tiny_configuration(struct gguf_builder *b, const struct tiny_options *o,
                                       const char *arch)
 {
@@ -279,6 +303,10 @@ static inline void tiny_configuration(struct gguf_builder *b, const struct tiny_
     builder_f32(b, key, 1e-5f);
     snprintf(key, sizeof key, "%s.rope.freq_base", arch);
     builder_f32(b, key, 10000);
+    for (const struct tiny_extra *x = o->extra; x && x->name; x++) {
+        snprintf(key, sizeof key, "%s.%s", arch, x->name);
+        tiny_extra_key(b, key, x);
+    }
 }
 
 /* The bytes of a GGUF file. Owned. */

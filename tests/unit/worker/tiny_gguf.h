@@ -22,6 +22,21 @@
 
 enum { TINY_EMBD = 64, TINY_FF = 96, TINY_VOCAB = 128, TINY_CONTEXT = 256 };
 
+/* One more key, after "ARCHITECTURE.": an integer, a number, a text or an array of bools ("101").
+ */
+struct tiny_extra {
+    const char *name; /* NULL ends a list */
+    uint32_t type;    /* 4, 6, 8, 9 as in the file */
+    double number;
+    const char *text;
+};
+
+/* What to make otherwise; zeroes change nothing. */
+struct tiny_change {
+    uint32_t context, head_dim;
+    const struct tiny_extra *extra;
+};
+
 struct tiny_maker {
     struct px_buf infos, data;
     uint32_t n_tensors;
@@ -117,6 +132,29 @@ static inline void tiny_key(struct px_buf *b, uint32_t *n, const char *arch, con
     (*n)++;
 }
 
+static inline uint32_t tiny_extra_keys(struct px_buf *b, const char *arch,
+                                       const struct tiny_extra *x)
+{
+    uint32_t n = 0;
+    for (; x && x->name; x++) {
+        if (x->type < 8) {
+            tiny_key(b, &n, arch, x->name, x->type, (uint32_t)x->number, (float)x->number);
+            continue;
+        }
+        char full[96];
+        snprintf(full, sizeof full, "%s.%s", arch, x->name);
+        tiny_gguf_str(b, full);
+        px_buf_u32(b, x->type);
+        if (x->type == 9)
+            px_buf_u32(b, 7);
+        px_buf_u64(b, strlen(x->text));
+        for (size_t i = 0; x->text[i]; i++)
+            px_buf_char(b, x->type == 9 ? x->text[i] == '1' : x->text[i]);
+        n++;
+    }
+    return n;
+}
+
 /* Ids 0 to 2 are <unk>, <s> and </s>; the others are two letters: 3 is "da", 4 is "ea" ... */
 static inline uint32_t tiny_vocabulary(struct px_buf *b)
 {
@@ -153,15 +191,15 @@ static inline uint32_t tiny_vocabulary(struct px_buf *b)
     return 6;
 }
 
-static inline uint32_t tiny_keys(struct px_buf *b, const char *arch, uint32_t n_heads,
-                                 uint32_t n_kv_heads, uint32_t head_dim)
+static inline uint32_t tiny_keys(struct px_buf *b, const char *arch, uint32_t context,
+                                 uint32_t n_heads, uint32_t n_kv_heads, uint32_t head_dim)
 {
     uint32_t n = 1;
     tiny_gguf_str(b, "general.architecture");
     px_buf_u32(b, 8);
     tiny_gguf_str(b, arch);
     tiny_key(b, &n, arch, "block_count", 4, TINY_LAYERS, 0);
-    tiny_key(b, &n, arch, "context_length", 4, TINY_CONTEXT, 0);
+    tiny_key(b, &n, arch, "context_length", 4, context, 0);
     tiny_key(b, &n, arch, "embedding_length", 4, TINY_EMBD, 0);
     tiny_key(b, &n, arch, "feed_forward_length", 4, TINY_FF, 0);
     tiny_key(b, &n, arch, "attention.head_count", 4, n_heads, 0);
@@ -174,16 +212,20 @@ static inline uint32_t tiny_keys(struct px_buf *b, const char *arch, uint32_t n_
 }
 
 /* Appends the file. arch: llama (untied), qwen2 or qwen3 (tied). */
-static inline void tiny_gguf(const char *arch, enum ggml_type type, struct px_buf *file)
+static inline void tiny_gguf_with(const char *arch, enum ggml_type type,
+                                  const struct tiny_change *change, struct px_buf *file)
 {
     struct tiny_maker k = {.type = type, .random = 7};
     struct px_buf keys;
     bool is_qwen3 = strcmp(arch, "qwen3") == 0;
     uint32_t n_heads = is_qwen3 ? 6 : 4, n_kv_heads = 2, head_dim = is_qwen3 ? 32 : 16;
+    head_dim = change->head_dim ? change->head_dim : head_dim;
     px_buf_init(&k.infos, 1 << 24);
     px_buf_init(&k.data, 1 << 24);
     px_buf_init(&keys, 1 << 16);
-    uint32_t n_keys = tiny_keys(&keys, arch, n_heads, n_kv_heads, head_dim);
+    uint32_t n_keys = tiny_keys(&keys, arch, change->context ? change->context : TINY_CONTEXT,
+                                n_heads, n_kv_heads, head_dim);
+    n_keys += tiny_extra_keys(&keys, arch, change->extra);
     tiny_tensor(&k, "token_embd.weight", TINY_EMBD, TINY_VOCAB, 0, 0.6f);
     tiny_tensor(&k, "output_norm.weight", TINY_EMBD, 0, 1, 0.3f);
     if (strcmp(arch, "llama") == 0)
@@ -204,6 +246,11 @@ static inline void tiny_gguf(const char *arch, enum ggml_type type, struct px_bu
     px_buf_clear(&keys);
     px_buf_clear(&k.infos);
     px_buf_clear(&k.data);
+}
+
+static inline void tiny_gguf(const char *arch, enum ggml_type type, struct px_buf *file)
+{
+    tiny_gguf_with(arch, type, &(struct tiny_change){0}, file);
 }
 
 #endif
