@@ -224,49 +224,71 @@ int gguf_get_array(const struct gguf *g, const char *key, uint64_t *count, struc
     return 0;
 }
 
+const struct gguf_key *gguf_need_array(const struct gguf *g, const char *key, struct px_err *err)
+{
+    return need_key(g, key, true, "an array", err);
+}
+
+static int fail_element(const struct gguf *g, const struct gguf_key *k, const char *wanted,
+                        struct px_err *err)
+{
+    return px_fail(err, PX_EINPUT, "%s: the key %.*s has the type %s, expected %s", g->path,
+                   (int)k->key_len, k->key, gguf_value_name(k->type), wanted);
+}
+
+int gguf_element_str(const struct gguf *g, const struct gguf_key *k, uint64_t i, const char **out,
+                     size_t *len, struct px_err *err)
+{
+    if (k->type != GGUF_STRING)
+        return fail_element(g, k, "an array of strings", err);
+    px_assert(i < k->count);
+    *out = gguf_string_at(g, k, i, len);
+    return 0;
+}
+
+int gguf_element_f64(const struct gguf *g, const struct gguf_key *k, uint64_t i, double *out,
+                     struct px_err *err)
+{
+    px_assert(k->type == GGUF_STRING || i < k->count);
+    if (k->type == GGUF_STRING || !load_double(k, i, out))
+        return fail_element(g, k, "an array of numbers", err);
+    return 0;
+}
+
+int gguf_element_i64(const struct gguf *g, const struct gguf_key *k, uint64_t i, int64_t *out,
+                     struct px_err *err)
+{
+    bool negative;
+    uint64_t v;
+    px_assert(k->type == GGUF_STRING || i < k->count);
+    if (k->type == GGUF_STRING || !load_integer(k, i, &negative, &v))
+        return fail_element(g, k, "an array of integers", err);
+    if (v > (uint64_t)INT64_MAX)
+        return px_fail(err, PX_EINPUT, "%s: element %llu of %.*s does not fit 63 bits", g->path,
+                       (unsigned long long)i, (int)k->key_len, k->key);
+    *out = negative ? -(int64_t)v : (int64_t)v;
+    return 0;
+}
+
 int gguf_array_str(const struct gguf *g, const char *key, uint64_t i, const char **out, size_t *len,
                    struct px_err *err)
 {
     const struct gguf_key *k = need_key(g, key, true, "an array of strings", err);
-    if (!k)
-        return -1;
-    if (k->type != GGUF_STRING)
-        return fail_type(g, key, k, "an array of strings", err);
-    px_assert(i < k->count);
-    const uint8_t *p = g->base + k->strings[i];
-    *len = (size_t)px_load_u64(p);
-    *out = (const char *)p + 8;
-    return 0;
+    return k ? gguf_element_str(g, k, i, out, len, err) : -1;
 }
 
 int gguf_array_f64(const struct gguf *g, const char *key, uint64_t i, double *out,
                    struct px_err *err)
 {
     const struct gguf_key *k = need_key(g, key, true, "an array of numbers", err);
-    if (!k)
-        return -1;
-    px_assert(k->type == GGUF_STRING || i < k->count);
-    if (k->type == GGUF_STRING || !load_double(k, i, out))
-        return fail_type(g, key, k, "an array of numbers", err);
-    return 0;
+    return k ? gguf_element_f64(g, k, i, out, err) : -1;
 }
 
 int gguf_array_i64(const struct gguf *g, const char *key, uint64_t i, int64_t *out,
                    struct px_err *err)
 {
     const struct gguf_key *k = need_key(g, key, true, "an array of integers", err);
-    bool negative;
-    uint64_t v;
-    if (!k)
-        return -1;
-    px_assert(k->type == GGUF_STRING || i < k->count);
-    if (k->type == GGUF_STRING || !load_integer(k, i, &negative, &v))
-        return fail_type(g, key, k, "an array of integers", err);
-    if (v > (uint64_t)INT64_MAX)
-        return px_fail(err, PX_EINPUT, "%s: element %llu of %s does not fit 63 bits", g->path,
-                       (unsigned long long)i, key);
-    *out = negative ? -(int64_t)v : (int64_t)v;
-    return 0;
+    return k ? gguf_element_i64(g, k, i, out, err) : -1;
 }
 
 uint32_t gguf_n_keys(const struct gguf *g)

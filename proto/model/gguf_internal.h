@@ -2,6 +2,7 @@
 #ifndef PROTO_MODEL_GGUF_INTERNAL_H
 #define PROTO_MODEL_GGUF_INTERNAL_H
 
+#include "proto/buf.h"
 #include "proto/model/gguf.h"
 
 enum gguf_value_type {
@@ -48,6 +49,22 @@ struct gguf {
 
 /* NULL when there is no such key. */
 const struct gguf_key *gguf_find_key(const struct gguf *g, const char *key);
+/* Elements of an array without a search for the key each time; i < k->count. */
+const struct gguf_key *gguf_need_array(const struct gguf *g, const char *key, struct px_err *err);
+int gguf_element_str(const struct gguf *g, const struct gguf_key *k, uint64_t i, const char **out,
+                     size_t *len, struct px_err *err) PX_MUST_CHECK;
+int gguf_element_f64(const struct gguf *g, const struct gguf_key *k, uint64_t i, double *out,
+                     struct px_err *err) PX_MUST_CHECK;
+int gguf_element_i64(const struct gguf *g, const struct gguf_key *k, uint64_t i, int64_t *out,
+                     struct px_err *err) PX_MUST_CHECK;
+/* The same of a key that is known to be an array of strings. */
+static inline const char *gguf_string_at(const struct gguf *g, const struct gguf_key *k, uint64_t i,
+                                         size_t *len)
+{
+    const uint8_t *p = g->base + k->strings[i];
+    *len = (size_t)px_load_u64(p);
+    return (const char *)p + 8;
+}
 /* "uint32", "string" ... */
 const char *gguf_value_name(uint32_t type);
 /* Bytes of one fixed-size value, 0 for strings and arrays. */

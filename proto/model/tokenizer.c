@@ -1,18 +1,14 @@
-/* tokenizer.c - the vocabulary, and the way of a text through the parts of a tokenizer.
+/* tokenizer.c - finding entries, and the way of a text through the parts of a tokenizer.
  *
  * Encoding: special tokens are found first (tokenizer_special.c), what is between them is encoded
  * by the family (tokenizer_bpe.c, tokenizer_spm.c). Decoding is a walk over the entries. */
 #include "proto/model/tokenizer.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "proto/mem.h"
-#include "proto/model/gguf_internal.h"
 #include "proto/model/tokenizer_internal.h"
-
-enum { MAX_VOCABULARY = 1 << 22, MAX_ENTRY = 1 << 16, BLOCK = 32 };
 
 void id_push(struct id_list *l, uint32_t id)
 {
@@ -20,7 +16,7 @@ void id_push(struct id_list *l, uint32_t id)
     l->ids[l->n++] = id;
 }
 
-/* Eight bytes at a time; only used inside this process. */
+/* Eight bytes at a time. Part of the image's format. */
 uint32_t token_hash(const char *s, size_t n)
 {
     uint64_t h = n * UINT64_C(0x9e3779b97f4a7c15), w;
@@ -39,15 +35,16 @@ uint32_t token_hash(const char *s, size_t n)
 
 int32_t token_find_hashed(const struct tokenizer *t, const char *s, size_t n, uint32_t hash)
 {
-    if (n > t->max_len)
+    const uint32_t tag = ~(uint32_t)VOCABULARY_MAX;
+    if (n > t->h->max_len)
         return -1;
     for (uint32_t i = hash & t->slot_mask;; i = (i + 1) & t->slot_mask) {
-        uint64_t slot = t->slots[i];
+        uint32_t slot = t->slots[i];
         if (slot == 0)
             return -1;
-        if (slot >> 32 != hash)
+        if ((slot ^ hash) & tag)
             continue;
-        uint32_t id = (uint32_t)slot - 1;
+        uint32_t id = (slot & VOCABULARY_MAX) - 1;
         size_t len;
         const char *text = token_text(t, id, &len);
         if (len == n && memcmp(text, s, n) == 0)
@@ -57,155 +54,7 @@ int32_t token_find_hashed(const struct tokenizer *t, const char *s, size_t n, ui
 
 int32_t token_find(const struct tokenizer *t, const char *s, size_t n)
 {
-    return n > t->max_len ? -1 : token_find_hashed(t, s, n, token_hash(s, n));
-}
-
-static int insert_entry(struct tokenizer *t, uint32_t id, uint32_t hash, struct px_err *err)
-{
-    size_t n;
-    const char *s = token_text(t, id, &n);
-    int32_t other = token_find_hashed(t, s, n, hash);
-    if (other >= 0)
-        return px_fail(err, PX_EINPUT, "the vocabulary's entries %d and %u are both '%.*s'", other,
-                       id, (int)(n > 60 ? 60 : n), s);
-    uint32_t i = hash & t->slot_mask;
-    while (t->slots[i] != 0)
-        i = (i + 1) & t->slot_mask;
-    t->slots[i] = (uint64_t)hash << 32 | (id + 1);
-    return 0;
-}
-
-/* Bytes of all entries together; an empty entry is called [EMPTY_id]. */
-static int measure(const struct gguf *g, const struct gguf_key *k, uint64_t *total,
-                   struct px_err *err)
-{
-    const char *s;
-    size_t n;
-    *total = 0;
-    for (uint64_t i = 0; i < k->count; i++) {
-        if (gguf_array_str(g, "tokenizer.ggml.tokens", i, &s, &n, err) != 0)
-            return -1;
-        if (n > MAX_ENTRY)
-            return px_fail(err, PX_ELIMIT, "the vocabulary's entry %llu has %zu bytes, at most %d",
-                           (unsigned long long)i, n, MAX_ENTRY);
-        *total += n ? n : 24;
-    }
-    return *total < UINT32_MAX ? 0
-                               : px_fail(err, PX_ELIMIT, "the vocabulary has %llu bytes of text",
-                                         (unsigned long long)*total);
-}
-
-static int copy_entry(struct tokenizer *t, const struct gguf *g, uint32_t i, struct px_err *err)
-{
-    const char *s;
-    size_t n;
-    char empty[24];
-    if (gguf_array_str(g, "tokenizer.ggml.tokens", i, &s, &n, err) != 0)
-        return -1;
-    if (n == 0) {
-        n = (size_t)snprintf(empty, sizeof empty, "[EMPTY_%u]", i);
-        s = empty;
-    }
-    memcpy(t->text + t->offset[i], s, n);
-    t->offset[i + 1] = t->offset[i] + (uint32_t)n;
-    if (n > t->max_len)
-        t->max_len = (uint32_t)n;
-    return 0;
-}
-
-static int copy_entries(struct tokenizer *t, const struct gguf *g, struct px_err *err)
-{
-    uint32_t hashes[BLOCK];
-    for (uint32_t start = 0; start < t->n_vocab; start += BLOCK) {
-        uint32_t n = t->n_vocab - start < BLOCK ? t->n_vocab - start : BLOCK;
-        for (uint32_t k = 0; k < n; k++) {
-            size_t len;
-            if (copy_entry(t, g, start + k, err) != 0)
-                return -1;
-            const char *s = token_text(t, start + k, &len);
-            hashes[k] = token_hash(s, len);
-            token_prefetch(t, hashes[k]);
-        }
-        for (uint32_t k = 0; k < n; k++)
-            if (insert_entry(t, start + k, hashes[k], err) != 0)
-                return -1;
-    }
-    return 0;
-}
-
-static int load_entries(struct tokenizer *t, const struct gguf *g, struct px_err *err)
-{
-    uint64_t n, total;
-    if (gguf_get_array(g, "tokenizer.ggml.tokens", &n, err) != 0)
-        return -1;
-    if (n == 0 || n > MAX_VOCABULARY)
-        return px_fail(err, PX_ELIMIT, "the vocabulary has %llu entries, expected 1 to %d",
-                       (unsigned long long)n, MAX_VOCABULARY);
-    if (measure(g, gguf_find_key(g, "tokenizer.ggml.tokens"), &total, err) != 0)
-        return -1;
-    uint32_t size = 8;
-    while (3 * (uint64_t)size < 4 * n)
-        size *= 2;
-    t->n_vocab = (uint32_t)n;
-    t->text = px_xmalloc((size_t)total + 1);
-    t->offset = px_xcalloc((size_t)n + 1, sizeof *t->offset);
-    t->attr = px_xmalloc((size_t)n);
-    t->slots = px_xcalloc(size, sizeof *t->slots);
-    t->slot_mask = size - 1;
-    return copy_entries(t, g, err);
-}
-
-static int load_attributes(struct tokenizer *t, const struct gguf *g, struct px_err *err)
-{
-    /* as the file numbers them: undefined, normal, unknown, control, user-defined, unused, byte */
-    static const uint8_t attrs[] = {
-        0,         TOKEN_NORMAL, TOKEN_UNKNOWN, TOKEN_CONTROL, TOKEN_USER_DEFINED, TOKEN_UNUSED,
-        TOKEN_BYTE};
-    uint64_t n;
-    memset(t->attr, TOKEN_NORMAL, t->n_vocab);
-    if (!gguf_has(g, "tokenizer.ggml.token_type"))
-        return 0;
-    if (gguf_get_array(g, "tokenizer.ggml.token_type", &n, err) != 0)
-        return -1;
-    if (n < t->n_vocab)
-        return px_fail(err, PX_EINPUT, "%u entries but only %llu token types", t->n_vocab,
-                       (unsigned long long)n);
-    for (uint32_t i = 0; i < t->n_vocab; i++) {
-        int64_t v;
-        if (gguf_array_i64(g, "tokenizer.ggml.token_type", i, &v, err) != 0)
-            return -1;
-        t->attr[i] = v >= 0 && v < (int64_t)sizeof attrs ? attrs[v] : 0;
-    }
-    return 0;
-}
-
-static int load_all(struct tokenizer *t, const struct gguf *g, struct px_err *err)
-{
-    const char *model;
-    size_t len;
-    if (gguf_get_str(g, "tokenizer.ggml.model", &model, &len, err) != 0)
-        return -1;
-    t->is_spm = len == 5 && memcmp(model, "llama", 5) == 0;
-    if (!t->is_spm && (len != 4 || memcmp(model, "gpt2", 4) != 0))
-        return px_fail(err, PX_EUNSUPPORTED,
-                       "unknown tokenizer '%.*s'; supported are gpt2 (byte-level BPE) and llama "
-                       "(SentencePiece)",
-                       (int)(len > 60 ? 60 : len), model);
-    if (load_entries(t, g, err) != 0 || load_attributes(t, g, err) != 0)
-        return -1;
-    if ((t->is_spm ? spm_load(t, g, err) : bpe_load(t, g, err)) != 0)
-        return -1;
-    return special_load(t, g, err);
-}
-
-struct tokenizer *tokenizer_new(const struct gguf *g, struct px_err *err)
-{
-    struct tokenizer *t = px_xcalloc(1, sizeof *t);
-    if (load_all(t, g, err) != 0) {
-        px_wrap(err, "cannot use the tokenizer of %s", gguf_path(g));
-        tokenizer_free(&t);
-    }
-    return t;
+    return n > t->h->max_len ? -1 : token_find_hashed(t, s, n, token_hash(s, n));
 }
 
 void tokenizer_free(struct tokenizer **tp)
@@ -214,15 +63,7 @@ void tokenizer_free(struct tokenizer **tp)
     if (!t)
         return;
     splitter_free(&t->splitter);
-    free(t->text);
-    free(t->offset);
-    free(t->attr);
-    free(t->slots);
-    free(t->score);
-    free(t->merges);
-    free(t->merge_slots);
-    free(t->stops);
-    free(t->special);
+    free(t->owned);
     free(t);
     *tp = NULL;
 }
@@ -251,10 +92,10 @@ static char *escape_spaces(const char *text, size_t len, bool prefix, size_t *ou
 static int encode_piece(const struct tokenizer *t, const char *text, size_t len, bool after_special,
                         struct id_list *out, struct px_err *err)
 {
-    if (!t->is_spm)
+    if (!t->h->is_spm)
         return bpe_encode(t, text, len, out, err);
     size_t n;
-    PX_FREE char *escaped = escape_spaces(text, len, t->add_space_prefix && after_special, &n);
+    PX_FREE char *escaped = escape_spaces(text, len, t->h->add_space_prefix && after_special, &n);
     return spm_encode(t, escaped, n, out, err);
 }
 
@@ -268,8 +109,8 @@ int tokenizer_encode(const struct tokenizer *t, const char *text, size_t len, un
     if (len > INT32_MAX / 4)
         return px_fail(err, PX_ELIMIT, "a text of %zu bytes is too long to tokenise", len);
     special_partition(t, text, len, flags & TOK_PARSE_SPECIAL, &fragments, &n_fragments);
-    if (flags & TOK_ADD_SPECIAL && t->add_bos)
-        id_push(&out, (uint32_t)t->bos);
+    if (flags & TOK_ADD_SPECIAL && t->h->add_bos)
+        id_push(&out, (uint32_t)t->h->bos);
     for (size_t i = 0; i < n_fragments; i++) {
         const struct fragment *f = &fragments[i];
         if (f->token >= 0) {
@@ -280,8 +121,8 @@ int tokenizer_encode(const struct tokenizer *t, const char *text, size_t len, un
         }
         after_special = f->token >= 0;
     }
-    if (flags & TOK_ADD_SPECIAL && t->add_eos)
-        id_push(&out, (uint32_t)t->eos);
+    if (flags & TOK_ADD_SPECIAL && t->h->add_eos)
+        id_push(&out, (uint32_t)t->h->eos);
     *ids = out.ids ? out.ids : px_xmalloc(sizeof **ids);
     *n = out.n;
     return 0;
@@ -301,7 +142,7 @@ static int byte_of(const char *s, size_t n)
 static void put_piece(const struct tokenizer *t, uint32_t id, bool special, bool skip_space,
                       struct px_buf *out)
 {
-    if (id >= t->n_vocab)
+    if (id >= t->h->n_vocab)
         return;
     size_t n;
     const char *s = token_text(t, id, &n);
@@ -319,7 +160,7 @@ static void put_piece(const struct tokenizer *t, uint32_t id, bool special, bool
     }
     if (!(attr & TOKEN_NORMAL))
         return;
-    if (!t->is_spm) {
+    if (!t->h->is_spm) {
         bpe_decode(s, n, out);
         return;
     }
@@ -368,8 +209,8 @@ void tokenizer_decode(const struct tokenizer *t, const uint32_t *ids, size_t n, 
 {
     size_t start = out->len;
     for (size_t i = 0; i < n; i++)
-        put_piece(t, ids[i], special, i == 0 && t->add_space_prefix, out);
-    if (t->clean_spaces && out->len > start)
+        put_piece(t, ids[i], special, i == 0 && t->h->add_space_prefix, out);
+    if (t->h->clean_spaces && out->len > start)
         out->len = start + clean_spaces((char *)out->data + start, out->len - start);
     if (out->data)
         out->data[out->len] = '\0';
@@ -382,32 +223,32 @@ void tokenizer_piece(const struct tokenizer *t, uint32_t id, struct px_buf *out)
 
 uint32_t tokenizer_n_vocab(const struct tokenizer *t)
 {
-    return t->n_vocab;
+    return t->h->n_vocab;
 }
 
 int32_t tokenizer_bos(const struct tokenizer *t)
 {
-    return t->bos;
+    return t->h->bos;
 }
 
 int32_t tokenizer_eos(const struct tokenizer *t)
 {
-    return t->eos;
+    return t->h->eos;
 }
 
 bool tokenizer_adds_bos(const struct tokenizer *t)
 {
-    return t->add_bos;
+    return t->h->add_bos;
 }
 
 bool tokenizer_adds_eos(const struct tokenizer *t)
 {
-    return t->add_eos;
+    return t->h->add_eos;
 }
 
 const uint32_t *tokenizer_stop_ids(const struct tokenizer *t, size_t *n)
 {
-    *n = t->n_stops;
+    *n = t->h->n_stops;
     return t->stops;
 }
 
@@ -418,13 +259,13 @@ int32_t tokenizer_find(const struct tokenizer *t, const char *text, size_t len)
 
 const char *tokenizer_text(const struct tokenizer *t, uint32_t id, size_t *len)
 {
-    px_assert(id < t->n_vocab);
+    px_assert(id < t->h->n_vocab);
     return token_text(t, id, len);
 }
 
 bool tokenizer_is_control(const struct tokenizer *t, uint32_t id)
 {
-    return id < t->n_vocab && t->attr[id] & TOKEN_CONTROL;
+    return id < t->h->n_vocab && t->attr[id] & TOKEN_CONTROL;
 }
 
 const char *tokenizer_family(const struct tokenizer *t)

@@ -3,6 +3,7 @@
 #define PROTO_MODEL_TOKENIZER_INTERNAL_H
 
 #include "proto/model/tokenizer.h"
+#include "proto/model/tokenizer_image.h"
 
 /* What an entry is; the first six as the file says, bits because some get CONTROL on top. */
 enum token_attr {
@@ -21,37 +22,23 @@ struct bpe_merge {
 
 struct splitter;
 
+/* The view of an image (tokenizer_image.h) that encoding and decoding work on. */
 struct tokenizer {
-    bool is_spm;
+    const struct vocabulary_header *h;
+    const uint32_t *offset;         /* [n_vocab + 1] into text */
+    const uint8_t *attr;            /* [n_vocab] enum token_attr */
+    const char *text;               /* all entries, one after the other; none is empty */
+    const uint32_t *slots;          /* [n_slots] text -> id, see token_slot; 0 is empty */
+    const float *score;             /* SentencePiece: [n_vocab] */
+    const struct bpe_merge *merges; /* BPE: [n_merges] */
+    const uint32_t *merge_slots;    /* [n_merge_slots] (left, right) -> rank + 1, 0 is empty */
+    const uint32_t *stops;          /* [n_stops], ascending */
+    const uint32_t *special;        /* [n_special] entries found before the text is split, longest
+                                       first */
+    uint32_t slot_mask, merge_mask;
+    struct splitter *splitter; /* BPE */
     char family[64];
-
-    uint32_t n_vocab;
-    char *text;       /* all entries, one after the other */
-    uint32_t *offset; /* [n_vocab + 1] into text */
-    uint32_t max_len; /* bytes of the longest entry */
-    uint8_t *attr;    /* [n_vocab] */
-    uint64_t *slots;  /* text -> id: hash in the upper half, id + 1 in the lower, 0 empty */
-    uint32_t slot_mask;
-
-    float *score; /* SentencePiece: [n_vocab] */
-
-    struct bpe_merge *merges; /* BPE */
-    uint32_t n_merges;
-    uint32_t *merge_slots; /* (left, right) -> rank + 1, 0 empty */
-    uint32_t merge_mask;
-    struct splitter *splitter;
-    bool ignore_merges; /* a word that is an entry is that entry, whatever the merges say */
-
-    int32_t byte_id[256]; /* token that stands for one byte, -1 when there is none */
-    bool add_space_prefix;
-    bool clean_spaces; /* decoding drops the space before punctuation */
-    bool add_bos;
-    bool add_eos;
-    int32_t bos, eos, unknown;
-    uint32_t *stops; /* ascending */
-    size_t n_stops;
-    uint32_t *special; /* entries matched before the text is split, longest first */
-    uint32_t n_special;
+    void *owned; /* the image, unless it is borrowed */
 };
 
 /* ---- tokenizer.c ---- */
@@ -76,9 +63,7 @@ struct id_list {
 };
 void id_push(struct id_list *l, uint32_t id);
 
-/* ---- tokenizer_special.c: attributes, special ids, stop set, the list of special entries ---- */
-int special_load(struct tokenizer *t, const struct gguf *g, struct px_err *err) PX_MUST_CHECK;
-
+/* ---- tokenizer_special.c ---- */
 /* A piece of text, or a special token found in it (token >= 0). */
 struct fragment {
     size_t at, len;
@@ -95,9 +80,10 @@ struct splitter_traits {
     bool add_bos;
     bool clean_spaces;
 };
-/* NULL with err when the name is unknown (the error lists the known ones). */
-struct splitter *splitter_new(const char *name, size_t len, struct splitter_traits *traits,
-                              struct px_err *err);
+/* What goes with a pre-tokenizer's name; fails on an unknown one and lists the known ones. */
+int splitter_find(const char *name, size_t len, struct splitter_traits *traits,
+                  struct px_err *err) PX_MUST_CHECK;
+struct splitter *splitter_new(const char *name, size_t len, struct px_err *err);
 void splitter_free(struct splitter **s);
 /* Calls word() for every word of text, which must be valid UTF-8, in order. */
 int splitter_run(const struct splitter *s, const char *text, size_t len,
@@ -105,14 +91,21 @@ int splitter_run(const struct splitter *s, const char *text, size_t len,
                  struct px_err *err) PX_MUST_CHECK;
 
 /* ---- tokenizer_bpe.c ---- */
-int bpe_load(struct tokenizer *t, const struct gguf *g, struct px_err *err) PX_MUST_CHECK;
+/* Code point below U+0144 that stands for a byte in an entry's text. */
+unsigned bpe_stand_in(unsigned byte);
+/* A code point below U+0800 as UTF-8; returns its 1 or 2 bytes. */
+size_t bpe_put_code_point(char *out, unsigned cp);
+static inline uint32_t bpe_hash_pair(uint32_t left, uint32_t right)
+{
+    uint64_t h = ((uint64_t)left << 32 | right) * UINT64_C(0x9e3779b97f4a7c15);
+    return (uint32_t)(h >> 32);
+}
 int bpe_encode(const struct tokenizer *t, const char *text, size_t len, struct id_list *out,
                struct px_err *err) PX_MUST_CHECK;
 /* Appends the bytes that a byte-level entry stands for. */
 void bpe_decode(const char *s, size_t n, struct px_buf *out);
 
 /* ---- tokenizer_spm.c ---- */
-int spm_load(struct tokenizer *t, const struct gguf *g, struct px_err *err) PX_MUST_CHECK;
 /* text already has its spaces escaped. */
 int spm_encode(const struct tokenizer *t, const char *text, size_t len, struct id_list *out,
                struct px_err *err) PX_MUST_CHECK;

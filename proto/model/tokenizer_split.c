@@ -81,23 +81,36 @@ static pcre2_code *compile(const char *expression, bool *jit, struct px_err *err
     return code;
 }
 
-struct splitter *splitter_new(const char *name, size_t len, struct splitter_traits *traits,
-                              struct px_err *err)
+static int find_expressions(const char *name, size_t len, size_t *out, struct px_err *err)
 {
-    size_t which = 0;
-    while (which < N_TABLE &&
-           (strlen(table[which].name) != len || memcmp(table[which].name, name, len) != 0))
-        which++;
-    if (which == N_TABLE) {
-        char known[400] = "";
-        for (size_t i = 0; i < N_TABLE; i++) {
-            strncat(known, i ? ", " : "", sizeof known - strlen(known) - 1);
-            strncat(known, table[i].name, sizeof known - strlen(known) - 1);
+    for (size_t i = 0; i < N_TABLE; i++)
+        if (strlen(table[i].name) == len && memcmp(table[i].name, name, len) == 0) {
+            *out = i;
+            return 0;
         }
-        px_fail(err, PX_EUNSUPPORTED, "unknown pre-tokenizer '%.*s'; known are %s",
-                (int)(len > 60 ? 60 : len), name, known);
-        return NULL;
+    char known[400] = "";
+    for (size_t i = 0; i < N_TABLE; i++) {
+        strncat(known, i ? ", " : "", sizeof known - strlen(known) - 1);
+        strncat(known, table[i].name, sizeof known - strlen(known) - 1);
     }
+    return px_fail(err, PX_EUNSUPPORTED, "unknown pre-tokenizer '%.*s'; known are %s",
+                   (int)(len > 60 ? 60 : len), name, known);
+}
+
+int splitter_find(const char *name, size_t len, struct splitter_traits *traits, struct px_err *err)
+{
+    size_t which;
+    if (find_expressions(name, len, &which, err) != 0)
+        return -1;
+    *traits = table[which].traits;
+    return 0;
+}
+
+struct splitter *splitter_new(const char *name, size_t len, struct px_err *err)
+{
+    size_t which;
+    if (find_expressions(name, len, &which, err) != 0)
+        return NULL;
     struct splitter *s = px_xcalloc(1, sizeof *s);
     s->jit = true;
     while (s->n < MAX_EXPRESSIONS && table[which].expressions[s->n]) {
@@ -108,7 +121,6 @@ struct splitter *splitter_new(const char *name, size_t len, struct splitter_trai
         }
         s->n++;
     }
-    *traits = table[which].traits;
     return s;
 }
 

@@ -3,47 +3,10 @@
  * The text starts as one symbol per character; the adjacent pair that makes the entry with the
  * highest score is joined, the leftmost first, until no pair makes an entry. What is no entry
  * then is written as byte tokens. */
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "proto/mem.h"
 #include "proto/model/tokenizer_internal.h"
-
-int spm_load(struct tokenizer *t, const struct gguf *g, struct px_err *err)
-{
-    snprintf(t->family, sizeof t->family, "spm");
-    t->add_space_prefix = true;
-    t->add_bos = true;
-    /* SentencePiece's own order, unless the file says otherwise. */
-    t->unknown = 0;
-    t->bos = t->n_vocab > 1 ? 1 : -1;
-    t->eos = t->n_vocab > 2 ? 2 : -1;
-    t->score = px_xcalloc((size_t)t->n_vocab + 1, sizeof *t->score);
-    uint64_t n = 0;
-    if (gguf_get_array(g, "tokenizer.ggml.scores", &n, err) != 0)
-        return -1;
-    if (n < t->n_vocab)
-        return px_fail(err, PX_EINPUT, "%u entries but only %llu scores", t->n_vocab,
-                       (unsigned long long)n);
-    for (uint32_t i = 0; i < t->n_vocab; i++) {
-        double v;
-        if (gguf_array_f64(g, "tokenizer.ggml.scores", i, &v, err) != 0)
-            return -1;
-        if (isnan(v))
-            return px_fail(err, PX_EINPUT, "the score of entry %u is not a number", i);
-        t->score[i] = (float)v;
-    }
-    for (unsigned b = 0; b < 256; b++) {
-        char name[8], c = (char)b;
-        snprintf(name, sizeof name, "<0x%02X>", b);
-        t->byte_id[b] = token_find(t, name, 6);
-        if (t->byte_id[b] < 0)
-            t->byte_id[b] = token_find(t, &c, 1);
-    }
-    return 0;
-}
 
 struct symbol {
     uint32_t at, len; /* len 0: joined into its left neighbour */
@@ -153,7 +116,7 @@ static int emit(const struct merger *m, const struct symbol *s, struct id_list *
     }
     for (uint32_t i = 0; i < s->len; i++) {
         unsigned char c = (unsigned char)m->text[s->at + i];
-        int32_t byte = t->byte_id[c] >= 0 ? t->byte_id[c] : t->unknown;
+        int32_t byte = t->h->byte_id[c] >= 0 ? t->h->byte_id[c] : t->h->unknown;
         if (byte < 0)
             return px_fail(err, PX_EINPUT,
                            "the vocabulary has neither a token for the byte 0x%02x nor an unknown "
