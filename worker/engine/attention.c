@@ -1,20 +1,27 @@
 /* attention.c - causal attention, block of positions by block.
  *
- * Theory of operation. One row is a few queries (the heads of its group), and every key and value
- * they see is loaded for them alone. Rows that follow one another in a sequence see the same
- * blocks but for the last ones, so a tile of them goes over the blocks together: a block's keys
- * are widened and turned into columns once, its values widened once, and the kernels keep several
- * queries in registers. Each query's own sums are the same, in the same order, either way. */
+ * Theory of operation. A tile is some rows, neighbours in a plan that sorts rows by their lists of
+ * pages, with some query heads of one kv head: at most TILE_QUERIES queries. It goes over the
+ * blocks of positions in order. At each block the rows that hold the same page there form a run,
+ * and a run's queries are multiplied with that page's keys (later its values) together: widened
+ * once, keys turned into columns once, several queries in the kernels' registers. So a head that
+ * all rows share is one run from first to last row, a question's own part a shorter one, a row's
+ * own tokens a run of one row, and the rows of one prompt a run whose last blocks are seen to
+ * different depths. Runs of few queries go over the page as it lies. Each query's own sums are the
+ * same, in the same order, in all these ways. */
 #include "worker/engine/attention.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "proto/mem.h"
 
 enum {
-    TILE_QUERIES = 32,
-    TILE_MIN = 4,          /* queries for which turning a block pays */
+    TILE_QUERIES = 64,
+    RUN_MIN = 4,           /* queries for which widening and turning a page pays */
+    PART_MIN = 3,          /* query heads below which a kv head is not cut between threads */
+    TILES_PER_THREAD = 2,  /* at least, where there are so many rows */
     TILE_SCORES = 1 << 17, /* floats, half of a usual second-level cache */
     LINE_FLOATS = 16
 };
@@ -25,191 +32,328 @@ static uint32_t group_size(const struct model_config *c)
     return c->n_heads / c->n_kv_heads;
 }
 
-static size_t padded(uint32_t max_positions)
+/* From one query's scores of n blocks to the next: an odd number of cache lines, so that the same
+ * block of all queries does not fall into the same few sets. */
+static size_t score_stride(uint32_t n_blocks)
 {
-    return (size_t)kv_pages_for(max_positions) * KV_PAGE;
-}
-
-/* From one query's scores to the next: an odd number of cache lines, so that the same block of all
- * queries does not fall into the same few sets. */
-static size_t score_stride(uint32_t n)
-{
-    return padded(n) + LINE_FLOATS;
+    return (size_t)n_blocks * KV_PAGE + LINE_FLOATS;
 }
 
 /* Scores of one tile: what the tile's size is cut to, unless one row alone needs more. */
 static size_t score_floats(const struct model_config *c, uint32_t max_positions)
 {
-    size_t one = score_stride(max_positions) * group_size(c);
-    size_t tile = score_stride(max_positions) * TILE_QUERIES;
-    tile = tile < TILE_SCORES ? tile : TILE_SCORES;
+    size_t stride = score_stride(kv_pages_for(max_positions));
+    size_t one = stride * (group_size(c) < TILE_QUERIES ? group_size(c) : TILE_QUERIES);
+    size_t tile = stride * TILE_QUERIES < TILE_SCORES ? stride * TILE_QUERIES : TILE_SCORES;
     return one > tile ? one : tile;
 }
 
-/* Beside the scores: a block's keys and values, the tile's queries and outputs. */
+static size_t whole_lines(size_t floats)
+{
+    return (floats + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS;
+}
+
+/* Beside the scores: one block's keys or values, the tile's queries and outputs. */
 size_t attention_scratch(const struct model_config *c, uint32_t max_positions)
 {
-    size_t rows = 2 * KV_PAGE + 2 * TILE_QUERIES;
-    return score_floats(c, max_positions) + rows * c->head_dim + group_size(c);
+    size_t rows = KV_PAGE + 2 * TILE_QUERIES;
+    return whole_lines(score_floats(c, max_positions)) + rows * whole_lines(c->head_dim);
 }
 
-uint32_t attention_tile_rows(const struct model_config *c, uint32_t max_positions, uint32_t pos)
+/* ---- the plan ---- */
+
+/* By pages, then by position. */
+static int compare_rows(const void *pa, const void *pb)
 {
-    uint32_t group = group_size(c), rows = TILE_QUERIES / group;
-    size_t fit = score_floats(c, max_positions) / group;
-    while (rows > 1 && score_stride(pos + rows) * rows > fit)
-        rows--;
-    return rows ? rows : 1;
+    const struct attention_row *a = pa, *b = pb;
+    uint32_t least = a->pos < b->pos ? a->pos : b->pos;
+    for (uint32_t i = 0; a->seq != b->seq && i <= least / KV_PAGE; i++)
+        if (a->seq->pages[i] != b->seq->pages[i])
+            return a->seq->pages[i] < b->seq->pages[i] ? -1 : 1;
+    if (a->pos != b->pos)
+        return a->pos < b->pos ? -1 : 1;
+    return a->index < b->index ? -1 : a->index > b->index;
 }
 
-/* scores[j] = q . k_j for the n positions of one block. */
-static void block_scores(const struct model_config *c, const struct kernels *kn, enum kv_type type,
-                         const void *k, uint32_t n, const float *q, float *scores)
+static int compare_tiles(const void *pa, const void *pb)
 {
-    if (type == KV_F16)
-        kn->dots_f16(q, k, n, c->head_dim, scores);
-    else
-        kn->dots_f32(q, k, n, c->head_dim, scores);
+    const struct attention_tile *a = pa, *b = pb;
+    if (a->positions != b->positions)
+        return a->positions > b->positions ? -1 : 1;
+    return a->first < b->first ? -1 : a->first > b->first;
 }
 
-/* out += (sum of p[j] v_j over the block, from zero, in order). */
-static void block_values(const struct model_config *c, const struct kernels *kn, enum kv_type type,
-                         const void *v, uint32_t n, const float *p, float *out, float *acc)
+/* Sorted rows from `first` on that share their first page. */
+static uint32_t count_sharers(const struct attention_row *rows, uint32_t n)
 {
-    if (type == KV_F16)
-        kn->sums_f16(p, v, n, c->head_dim, acc);
-    else
-        kn->sums_f32(p, v, n, c->head_dim, acc);
-    kn->add(out, acc, c->head_dim);
+    uint32_t i = 1;
+    while (i < n && rows[i].seq->pages[0] == rows[0].seq->pages[0])
+        i++;
+    return i;
 }
 
-/* Scores to probabilities times their sum, which is returned. */
-static float softmax(const struct kernels *kn, float *scores, uint32_t n)
+/* Cuts rows first .. first + n - 1 into tiles of nearly the same size, as many rows as `most` and
+ * the scores' memory allow. */
+static void cut_tiles(struct attention_plan *p, uint32_t group, size_t floats, uint32_t first,
+                      uint32_t n, uint32_t most)
 {
-    return kn->exp_blocks(scores, kn->max(scores, n), scores, n);
-}
-
-static void attend_row(const struct model_config *c, const struct kernels *kn,
-                       const struct kv_pool *kv, const struct kv_seq *seq, uint32_t layer,
-                       uint32_t kv_head, uint32_t pos, const float *q, float *out, float *scratch)
-{
-    uint32_t group = group_size(c), n = pos + 1, n_blocks = kv_pages_for(n);
-    size_t stride = (size_t)n_blocks * KV_PAGE;
-    enum kv_type type = kv_pool_type(kv);
-    float *acc = scratch + stride * group, *totals = acc + c->head_dim;
-    float scale = 1.0f / sqrtf((float)c->head_dim);
-    q += (size_t)kv_head * group * c->head_dim;
-    out += (size_t)kv_head * group * c->head_dim;
-    for (uint32_t b = 0; b < n_blocks; b++) {
-        const void *k = kv_block(kv, seq->pages[b], layer, false, kv_head);
-        uint32_t in_block = n - b * KV_PAGE < KV_PAGE ? n - b * KV_PAGE : KV_PAGE;
-        for (uint32_t g = 0; g < group; g++)
-            block_scores(c, kn, type, k, in_block, q + (size_t)g * c->head_dim,
-                         scratch + g * stride + (size_t)b * KV_PAGE);
+    uint32_t pieces = (n + most - 1) / most, cap = (n + pieces - 1) / pieces, last = 0;
+    struct attention_tile *tile = NULL;
+    for (uint32_t i = first; i < first + n; i++) {
+        uint32_t pos = p->rows[i].pos;
+        last = pos > last ? pos : last;
+        size_t stride = score_stride(kv_pages_for(last + 1));
+        if (tile == NULL || tile->n_rows == cap || stride * group * (tile->n_rows + 1) > floats) {
+            tile = &p->tiles[p->n_tiles++];
+            *tile = (struct attention_tile){.first = i};
+            last = pos;
+        }
+        tile->n_rows++;
+        tile->positions += pos + 1;
     }
-    for (uint32_t g = 0; g < group; g++) {
-        kn->scale(scratch + g * stride, scale, n);
-        totals[g] = softmax(kn, scratch + g * stride, n);
-    }
-    memset(out, 0, (size_t)group * c->head_dim * sizeof *out);
-    for (uint32_t b = 0; b < n_blocks; b++) {
-        const void *v = kv_block(kv, seq->pages[b], layer, true, kv_head);
-        uint32_t in_block = n - b * KV_PAGE < KV_PAGE ? n - b * KV_PAGE : KV_PAGE;
-        for (uint32_t g = 0; g < group; g++)
-            block_values(c, kn, type, v, in_block, scratch + g * stride + (size_t)b * KV_PAGE,
-                         out + (size_t)g * c->head_dim, acc);
-    }
-    for (uint32_t g = 0; g < group; g++)
-        kn->scale(out + (size_t)g * c->head_dim, 1.0f / totals[g], c->head_dim);
 }
 
-/* ---- tiles of rows ---- */
+void attention_plan(struct attention_plan *p, const struct model_config *c, uint32_t max_positions,
+                    uint32_t n, uint32_t n_threads)
+{
+    uint32_t group = group_size(c), wanted = n_threads > 1 ? n_threads * TILES_PER_THREAD : 1;
+    uint32_t most = TILE_QUERIES / group, share = (n * c->n_kv_heads + wanted - 1) / wanted;
+    size_t floats = score_floats(c, max_positions);
+    most = most < share ? most : share;
+    most = most ? most : 1;
+    qsort(p->rows, n, sizeof *p->rows, compare_rows);
+    p->n_tiles = 0;
+    for (uint32_t i = 0, sharers; i < n; i += sharers) {
+        sharers = count_sharers(p->rows + i, n - i);
+        cut_tiles(p, group, floats, i, sharers, most);
+    }
+    qsort(p->tiles, p->n_tiles, sizeof *p->tiles, compare_tiles); /* the longest first */
+    uint32_t parts = (n_threads - 1) / (p->n_tiles * c->n_kv_heads) + 1;
+    uint32_t least = (group + TILE_QUERIES - 1) / TILE_QUERIES, limit = group / PART_MIN;
+    parts = parts < limit ? parts : limit;
+    p->n_parts = parts > least ? parts : least;
+}
+
+uint32_t attention_tasks(const struct attention_plan *p, const struct model_config *c)
+{
+    return p->n_tiles * p->n_parts * c->n_kv_heads;
+}
+
+/* ---- one tile ---- */
 
 struct tile {
-    const struct model_config *c;
-    const struct kernels *kn;
-    enum kv_type type;
-    uint32_t group, n_rows, n_queries; /* query i belongs to row i / group */
-    uint32_t pos;                      /* of the first row */
-    size_t stride;                     /* of scores */
-    float *scores, *q, *out, *keys, *values;
+    const struct attention *a;
+    const struct attention_row *rows;
+    uint32_t n_rows, kv_head;
+    uint32_t n_heads, head_dim; /* query i belongs to row i / n_heads */
+    uint32_t first_block, end_block;
+    size_t stride;           /* of scores, which begin at first_block */
+    float *q, *out;          /* [queries][head_dim] */
+    float *scores, *widened; /* widened: a block of keys as columns, or of values */
 };
 
-static void tile_scores(const struct tile *t, const void *k, float *scores, float scale)
+/* Rows row .. row + n_rows - 1 of the tile hold one page at this block. */
+struct run {
+    uint32_t block, row, n_rows;
+};
+
+static uint32_t first_position(const struct tile *t, uint32_t row)
 {
-    if (t->type == KV_F16)
-        t->kn->columns_f16(k, t->c->head_dim, t->keys);
-    else
-        t->kn->columns_f32(k, t->c->head_dim, t->keys);
-    t->kn->dots_tile(t->q, t->n_queries, t->keys, t->c->head_dim, scale, scores, t->stride);
+    uint32_t pos = t->rows[row].pos;
+    return pos < t->a->window ? 0 : pos - t->a->window + 1;
 }
 
-/* The block that begins at position `from`: a row takes its values up to its own position. */
-static void tile_values(const struct tile *t, const void *v, uint32_t from)
+static bool sees(const struct tile *t, uint32_t row, uint32_t block)
 {
-    uint32_t counts[TILE_QUERIES], last = t->pos + t->n_rows;
-    uint32_t there = last - from < KV_PAGE ? last - from : KV_PAGE;
+    return block <= t->rows[row].pos / KV_PAGE && block >= first_position(t, row) / KV_PAGE;
+}
+
+/* The run after *r, which begins with n_rows = 0. False after the last one. */
+static bool next_run(const struct tile *t, struct run *r)
+{
+    uint32_t row = r->row + r->n_rows;
+    for (uint32_t block = r->block; block < t->end_block; block++, row = 0)
+        for (; row < t->n_rows; row++) {
+            if (!sees(t, row, block))
+                continue;
+            uint32_t page = t->rows[row].seq->pages[block], n = 1;
+            while (row + n < t->n_rows && sees(t, row + n, block) &&
+                   t->rows[row + n].seq->pages[block] == page)
+                n++;
+            *r = (struct run){block, row, n};
+            return true;
+        }
+    return false;
+}
+
+static const void *run_block(const struct tile *t, const struct run *r, bool is_v)
+{
+    return kv_block(t->a->kv, t->rows[r->row].seq->pages[r->block], t->a->layer, is_v, t->kv_head);
+}
+
+static uint32_t row_count(const struct tile *t, uint32_t row, uint32_t block)
+{
+    uint32_t n = t->rows[row].pos + 1 - block * KV_PAGE;
+    return n < KV_PAGE ? n : KV_PAGE;
+}
+
+static float *run_scores(const struct tile *t, const struct run *r)
+{
+    return t->scores + (size_t)r->row * t->n_heads * t->stride +
+           (size_t)(r->block - t->first_block) * KV_PAGE;
+}
+
+/* Positions before a row's window get no weight: their exponential is +0. */
+static void hide_before_window(const struct tile *t, const struct run *r, float *scores)
+{
+    for (uint32_t i = 0; i < r->n_rows * t->n_heads; i++, scores += t->stride) {
+        uint32_t from = r->block * KV_PAGE, first = first_position(t, r->row + i / t->n_heads);
+        for (uint32_t j = 0; from + j < first; j++)
+            scores[j] = -INFINITY;
+    }
+}
+
+static void score_run(const struct tile *t, const struct run *r, const void *k)
+{
+    const struct kernels *kn = t->a->kn;
+    const float *q = t->q + (size_t)r->row * t->n_heads * t->head_dim;
+    uint32_t n_queries = r->n_rows * t->n_heads;
+    float *scores = run_scores(t, r), scale = 1.0f / sqrtf((float)t->head_dim);
+    bool is_half = kv_pool_type(t->a->kv) == KV_F16;
+    if (n_queries >= RUN_MIN) {
+        if (is_half)
+            kn->columns_f16(k, t->head_dim, t->widened);
+        else
+            kn->columns_f32(k, t->head_dim, t->widened);
+        kn->dots_tile(q, n_queries, t->widened, t->head_dim, scale, scores, t->stride);
+    } else {
+        for (uint32_t i = 0; i < n_queries; i++, q += t->head_dim) {
+            uint32_t n = row_count(t, r->row + i / t->n_heads, r->block);
+            if (is_half)
+                kn->dots_f16(q, k, n, t->head_dim, scores + i * t->stride);
+            else
+                kn->dots_f32(q, k, n, t->head_dim, scores + i * t->stride);
+            kn->scale(scores + i * t->stride, scale, n);
+        }
+    }
+    hide_before_window(t, r, scores);
+}
+
+/* Values of a run of few queries, as they lie; the widened block's place takes a query's sum. */
+static void add_few(const struct tile *t, const struct run *r, const void *v)
+{
+    const struct kernels *kn = t->a->kn;
+    float *out = t->out + (size_t)r->row * t->n_heads * t->head_dim;
+    const float *p = run_scores(t, r);
+    for (uint32_t i = 0; i < r->n_rows * t->n_heads; i++, p += t->stride, out += t->head_dim) {
+        uint32_t n = row_count(t, r->row + i / t->n_heads, r->block);
+        if (kv_pool_type(t->a->kv) == KV_F16)
+            kn->sums_f16(p, v, n, t->head_dim, t->widened);
+        else
+            kn->sums_f32(p, v, n, t->head_dim, t->widened);
+        kn->add(out, t->widened, t->head_dim);
+    }
+}
+
+static void add_run(const struct tile *t, const struct run *r, const void *v)
+{
+    uint32_t counts[TILE_QUERIES], n_queries = r->n_rows * t->n_heads, most = 0;
     const float *values = v;
-    for (uint32_t i = 0; i < t->n_queries; i++) {
-        uint32_t n = t->pos + i / t->group + 1;
-        n = n > from ? n - from : 0;
-        counts[i] = n < KV_PAGE ? n : KV_PAGE;
-    }
-    if (t->type == KV_F16) {
-        t->kn->f16_to_f32(v, t->values, there * t->c->head_dim);
-        values = t->values;
-    }
-    t->kn->sums_tile(t->scores + from, t->stride, counts, t->n_queries, values, t->c->head_dim,
-                     t->out);
-}
-
-static void attend_tile(const struct tile *t, const struct kv_pool *kv, const struct kv_seq *seq,
-                        uint32_t layer, uint32_t kv_head)
-{
-    uint32_t n_blocks = kv_pages_for(t->pos + t->n_rows), head_dim = t->c->head_dim;
-    float scale = 1.0f / sqrtf((float)head_dim), totals[TILE_QUERIES] = {0};
-    for (uint32_t b = 0; b < n_blocks; b++)
-        tile_scores(t, kv_block(kv, seq->pages[b], layer, false, kv_head),
-                    t->scores + (size_t)b * KV_PAGE, scale);
-    for (uint32_t i = 0; i < t->n_queries; i++)
-        totals[i] = softmax(t->kn, t->scores + i * t->stride, t->pos + i / t->group + 1);
-    memset(t->out, 0, (size_t)t->n_queries * head_dim * sizeof *t->out);
-    for (uint32_t b = 0; b < n_blocks; b++)
-        tile_values(t, kv_block(kv, seq->pages[b], layer, true, kv_head), b * KV_PAGE);
-    for (uint32_t i = 0; i < t->n_queries; i++)
-        t->kn->scale(t->out + (size_t)i * head_dim, 1.0f / totals[i], head_dim);
-}
-
-void attention_rows(const struct model_config *c, const struct kernels *kn,
-                    const struct kv_pool *kv, const struct kv_seq *seq, uint32_t layer,
-                    uint32_t kv_head, uint32_t pos, uint32_t n_rows, const float *q, float *out,
-                    float *scratch)
-{
-    uint32_t group = group_size(c), n_q = c->n_heads * c->head_dim;
-    size_t heads = (size_t)group * c->head_dim, at = kv_head * heads;
-    if (n_rows == 1 || n_rows * group < TILE_MIN) {
-        for (uint32_t r = 0; r < n_rows; r++)
-            attend_row(c, kn, kv, seq, layer, kv_head, pos + r, q + (size_t)r * n_q,
-                       out + (size_t)r * n_q, scratch);
+    if (n_queries < RUN_MIN) {
+        add_few(t, r, v);
         return;
     }
-    struct tile t = {.c = c,
-                     .kn = kn,
-                     .type = kv_pool_type(kv),
-                     .group = group,
-                     .n_rows = n_rows,
-                     .n_queries = n_rows * group,
-                     .pos = pos,
-                     .stride = score_stride(pos + n_rows)};
-    px_assert(t.n_queries <= TILE_QUERIES);
+    for (uint32_t i = 0; i < n_queries; i++) {
+        counts[i] = row_count(t, r->row + i / t->n_heads, r->block);
+        most = counts[i] > most ? counts[i] : most;
+    }
+    if (kv_pool_type(t->a->kv) == KV_F16) {
+        t->a->kn->f16_to_f32(v, t->widened, most * t->head_dim);
+        values = t->widened;
+    }
+    t->a->kn->sums_tile(run_scores(t, r), t->stride, counts, n_queries, values, t->head_dim,
+                        t->out + (size_t)r->row * t->n_heads * t->head_dim);
+}
+
+/* Pages lie scattered: no stream of lines tells the processor what comes next. */
+static void prefetch_block(const struct tile *t, const struct run *r, bool is_v)
+{
+    const char *block = run_block(t, r, is_v);
+    size_t bytes = (size_t)KV_PAGE * t->head_dim * (kv_pool_type(t->a->kv) == KV_F16 ? 2 : 4);
+    for (size_t i = 0; i < bytes; i += LINE_FLOATS * sizeof(float))
+        __builtin_prefetch(block + i, 0, 2);
+}
+
+/* All runs, one after another, while the next one's block is on its way. */
+static void for_runs(const struct tile *t, bool is_v,
+                     void (*fn)(const struct tile *t, const struct run *r, const void *block))
+{
+    struct run next = {.block = t->first_block}, r;
+    bool is_more = next_run(t, &next);
+    while (is_more) {
+        r = next;
+        is_more = next_run(t, &next);
+        if (is_more)
+            prefetch_block(t, &next, is_v);
+        fn(t, &r, run_block(t, &r, is_v));
+    }
+}
+
+/* Scores to probabilities times their sums. */
+static void softmax(const struct tile *t, float *totals)
+{
+    for (uint32_t i = 0; i < t->n_rows * t->n_heads; i++) {
+        uint32_t row = i / t->n_heads, block = first_position(t, row) / KV_PAGE;
+        uint32_t n = t->rows[row].pos + 1 - block * KV_PAGE;
+        float *s = t->scores + i * t->stride + (size_t)(block - t->first_block) * KV_PAGE;
+        totals[i] = t->a->kn->exp_blocks(s, t->a->kn->max(s, n), s, n);
+    }
+}
+
+static void attend_tile(struct tile *t)
+{
+    float totals[TILE_QUERIES];
+    uint32_t n_queries = t->n_rows * t->n_heads;
+    t->first_block = UINT32_MAX;
+    for (uint32_t i = 0; i < t->n_rows; i++) {
+        uint32_t first = first_position(t, i) / KV_PAGE, end = t->rows[i].pos / KV_PAGE + 1;
+        t->first_block = first < t->first_block ? first : t->first_block;
+        t->end_block = end > t->end_block ? end : t->end_block;
+    }
+    t->stride = score_stride(t->end_block - t->first_block);
+    for_runs(t, false, score_run);
+    softmax(t, totals);
+    memset(t->out, 0, (size_t)n_queries * t->head_dim * sizeof *t->out);
+    for_runs(t, true, add_run);
+    for (uint32_t i = 0; i < n_queries; i++)
+        t->a->kn->scale(t->out + (size_t)i * t->head_dim, 1.0f / totals[i], t->head_dim);
+}
+
+void attention_task(const struct attention *a, uint32_t task, float *scratch)
+{
+    const struct attention_plan *p = a->plan;
+    uint32_t group = group_size(a->c), part = task % p->n_parts;
+    uint32_t begin = group * part / p->n_parts, end = group * (part + 1) / p->n_parts;
+    const struct attention_tile *piece = &p->tiles[task / p->n_parts % p->n_tiles];
+    struct tile t = {.a = a,
+                     .rows = p->rows + piece->first,
+                     .n_rows = piece->n_rows,
+                     .kv_head = task / p->n_parts / p->n_tiles,
+                     .n_heads = end - begin,
+                     .head_dim = a->c->head_dim};
+    size_t line = whole_lines(t.head_dim), heads = (size_t)t.n_heads * t.head_dim;
+    px_assert(t.n_rows * t.n_heads <= TILE_QUERIES);
     t.q = scratch;
-    t.out = t.q + (size_t)TILE_QUERIES * c->head_dim;
-    t.keys = t.out + (size_t)TILE_QUERIES * c->head_dim;
-    t.values = t.keys + (size_t)KV_PAGE * c->head_dim;
-    t.scores = t.values + (size_t)KV_PAGE * c->head_dim;
-    for (uint32_t r = 0; r < n_rows; r++)
-        memcpy(t.q + r * heads, q + (size_t)r * n_q + at, heads * sizeof *q);
-    attend_tile(&t, kv, seq, layer, kv_head);
-    for (uint32_t r = 0; r < n_rows; r++)
-        memcpy(out + (size_t)r * n_q + at, t.out + r * heads, heads * sizeof *out);
+    t.out = t.q + TILE_QUERIES * line;
+    t.widened = t.out + TILE_QUERIES * line;
+    t.scores = t.widened + KV_PAGE * line;
+    for (uint32_t r = 0; r < t.n_rows; r++) {
+        size_t at = ((size_t)t.rows[r].index * a->c->n_heads + t.kv_head * group + begin);
+        memcpy(t.q + r * heads, a->q + at * t.head_dim, heads * sizeof *t.q);
+    }
+    attend_tile(&t);
+    for (uint32_t r = 0; r < t.n_rows; r++) {
+        size_t at = ((size_t)t.rows[r].index * a->c->n_heads + t.kv_head * group + begin);
+        memcpy(a->out + at * t.head_dim, t.out + r * heads, heads * sizeof *t.out);
+    }
 }

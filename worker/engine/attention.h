@@ -1,6 +1,10 @@
 /* attention.h - causal attention over paged keys and values.
  *
- * Pure but for their outputs; any thread. docs/numerics.md ("Attention") defines the bits. */
+ * Rows of one pass that hold the same pages (a shared head, a question's choices, a prompt's own
+ * chunk) read them together: a plan sorts a pass's rows so that sharers are neighbours and cuts
+ * them into tiles; tasks of (tile, kv head) then run in any order on any thread. A row's bits are
+ * a function of its own sequence: not of the plan, the other rows or the threads.
+ * docs/numerics.md ("Attention") defines them. */
 #ifndef WORKER_ENGINE_ATTENTION_H
 #define WORKER_ENGINE_ATTENTION_H
 
@@ -11,18 +15,50 @@
 #include "worker/engine/kernels.h"
 #include "worker/engine/kv.h"
 
-/* Floats of scratch that attention_rows needs for positions below max_positions. */
+struct attention_row {
+    const struct kv_seq *seq; /* holds the keys and values of positions 0 .. pos */
+    uint32_t pos;
+    uint32_t index; /* of the row in q and out */
+};
+
+/* Rows first .. first + n_rows - 1 of the plan. */
+struct attention_tile {
+    uint32_t first, n_rows;
+    uint64_t positions; /* that its rows see, together: its cost */
+};
+
+/* rows and tiles are the caller's, at least as many of each as there are rows. */
+struct attention_plan {
+    struct attention_row *rows;
+    struct attention_tile *tiles;
+    uint32_t n_tiles;
+    uint32_t n_parts; /* into which the query heads of one kv head are cut */
+};
+
+/* Sorts the n >= 1 rows of p and cuts them, with at least a few tasks for each of n_threads where
+ * there is work for them. Every pos is below max_positions. */
+void attention_plan(struct attention_plan *p, const struct model_config *c, uint32_t max_positions,
+                    uint32_t n, uint32_t n_threads);
+uint32_t attention_tasks(const struct attention_plan *p, const struct model_config *c);
+
+enum { ATTENTION_ALL = UINT32_MAX }; /* a window wider than any context */
+
+struct attention {
+    const struct model_config *c;
+    const struct kernels *kn;
+    const struct kv_pool *kv;
+    const struct attention_plan *plan;
+    uint32_t layer;
+    uint32_t window; /* >= 1: a row sees its own position and the window - 1 before it */
+    const float *q;  /* [rows][n_heads][head_dim] */
+    float *out;      /* the same */
+};
+
+/* Floats of scratch, a whole number of cache lines, that a task needs where all positions are below
+ * max_positions. Tasks are fastest with scratch at a cache line. */
 size_t attention_scratch(const struct model_config *c, uint32_t max_positions);
 
-/* The most rows that one call of attention_rows may take, the first of them at pos; at least 1. */
-uint32_t attention_tile_rows(const struct model_config *c, uint32_t max_positions, uint32_t pos);
-
-/* n_rows rows of seq at pos, pos + 1 ..: the query heads that share kv_head attend to positions 0
- * up to their row's own. q and out are [n_rows][n_heads][head_dim]; only this group's heads are
- * read and written. A row's bits do not depend on n_rows. */
-void attention_rows(const struct model_config *c, const struct kernels *kn,
-                    const struct kv_pool *kv, const struct kv_seq *seq, uint32_t layer,
-                    uint32_t kv_head, uint32_t pos, uint32_t n_rows, const float *q, float *out,
-                    float *scratch);
+/* One of the plan's tasks: some query heads of some rows, which no other task writes. */
+void attention_task(const struct attention *a, uint32_t task, float *scratch);
 
 #endif

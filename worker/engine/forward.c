@@ -2,11 +2,10 @@
  *
  * Theory of operation. A layer's work is a sequence of regions: row regions (norms, rounding of
  * activations, rotation, residuals) hand blocks of rows to the threads, matrix regions hand out
- * ranges of outputs, attention hands out (rows that follow one
- * another in a sequence, kv head). Each value is computed by one task from
- * start to end, so the split never shows in the bits. In a layer some rows may be reused instead
- * of computed (reuse.h); the computed ones are compacted through `rows_of`. In the last layer rows
- * without logits end with their keys and values. */
+ * ranges of outputs, attention hands out (rows that share pages, kv head). Each value is computed
+ * by one task from start to end, so the split never shows in the bits. In a layer some rows may be
+ * reused instead of computed (reuse.h); the computed ones are compacted through `rows_of`. In the
+ * last layer rows without logits end with their keys and values. */
 #include "worker/engine/forward.h"
 
 #include <stdlib.h>
@@ -23,13 +22,7 @@ enum {
     SMALL_ROWS = 1 << 14,   /* values below which a row region is not worth waking threads */
     SMALL_MATMUL = 1 << 16, /* multiplications below which matrices and attention are not */
     OUTPUTS_PER_TASK = 16,  /* a matrix task has a multiple of so many outputs */
-    TASKS_PER_THREAD = 4,
-    TILES_PER_THREAD = 2 /* of attention, at least, where there are so many rows */
-};
-
-/* Rows first .. first + n - 1 of the computed ones: one sequence, one position after another. */
-struct row_run {
-    uint32_t first, n;
+    TASKS_PER_THREAD = 4
 };
 
 struct forward {
@@ -44,21 +37,23 @@ struct forward {
 
     char *arena; /* everything below */
     size_t arena_bytes;
-    float *x;             /* [rows][n_embd] the residual stream, by row of the batch */
-    float *cos, *sin;     /* [rows][rope_dims/2] */
-    float *x_in;          /* [rows][n_embd] input of a layer whose results are kept */
-    float *xn, *proj;     /* [rows][n_embd] compact from here on */
-    float *q, *att;       /* [rows][n_q] */
-    float *k, *v;         /* [rows][n_kv] */
-    float *gate, *up;     /* [rows][n_ff] */
-    char *acts[N_ACTS];   /* [rows] prepared activations */
-    float *scratch;       /* [threads] attention */
-    float *logits;        /* [max_logits][n_vocab] */
-    uint32_t *rows_of;    /* compact index -> row of the batch */
-    uint32_t *reused;     /* rows that this layer reuses */
-    struct row_run *runs; /* attention's tasks, each for every kv head */
-    uint32_t *wanted;     /* rows that want logits */
+    float *x;           /* [rows][n_embd] the residual stream, by row of the batch */
+    float *cos, *sin;   /* [rows][rope_dims/2] */
+    float *x_in;        /* [rows][n_embd] input of a layer whose results are kept */
+    float *xn, *proj;   /* [rows][n_embd] compact from here on */
+    float *q, *att;     /* [rows][n_q] */
+    float *k, *v;       /* [rows][n_kv] */
+    float *gate, *up;   /* [rows][n_ff] */
+    char *acts[N_ACTS]; /* [rows] prepared activations */
+    float *scratch;     /* [threads] attention */
+    float *logits;      /* [max_logits][n_vocab] */
+    uint32_t *rows_of;  /* compact index -> row of the batch */
+    uint32_t *reused;   /* rows that this layer reuses */
+    uint32_t *wanted;   /* rows that want logits */
     uint32_t n_wanted;
+
+    struct attention_plan plan; /* its rows and tiles are in the arena */
+    bool is_planned;            /* plan is that of a layer that computes all rows of this pass */
 
     const struct forward_row *rows; /* of the present pass */
     uint32_t n_rows;
@@ -113,8 +108,9 @@ static size_t lay_out(struct forward *f, char *base)
     f->logits = place(base, &used, (size_t)f->max_logits * c->n_vocab * values);
     f->rows_of = place(base, &used, rows * sizeof *f->rows_of);
     f->reused = place(base, &used, rows * sizeof *f->reused);
-    f->runs = place(base, &used, rows * sizeof *f->runs);
     f->wanted = place(base, &used, rows * sizeof *f->wanted);
+    f->plan.rows = place(base, &used, rows * sizeof *f->plan.rows);
+    f->plan.tiles = place(base, &used, rows * sizeof *f->plan.tiles);
     return used;
 }
 
@@ -345,34 +341,30 @@ static void finish_qkv(struct forward *f, uint32_t i)
     finish_kv(f, i);
 }
 
-static void attention_task(void *arg, uint32_t task, uint32_t worker)
+struct attention_region {
+    struct attention a;
+    float *scratch;
+    size_t scratch_floats; /* of each thread */
+};
+
+static void attend_task(void *arg, uint32_t task, uint32_t worker)
 {
-    struct forward *f = arg;
-    const struct row_run *run = &f->runs[task / f->c->n_kv_heads];
-    const struct forward_row *r = &f->rows[f->rows_of[run->first]];
-    size_t at = (size_t)run->first * f->n_q;
-    attention_rows(f->c, f->kn, f->kv, r->seq, f->layer_index, task % f->c->n_kv_heads, r->pos,
-                   run->n, f->q + at, f->att + at,
-                   f->scratch + worker * attention_scratch(f->c, f->max_positions));
+    const struct attention_region *r = arg;
+    attention_task(&r->a, task, r->scratch + worker * r->scratch_floats);
 }
 
-/* Cuts the n computed rows into runs, at most `most` rows each. Returns how many. */
-static uint32_t find_runs(struct forward *f, uint32_t n, uint32_t most)
+/* Of the n computed rows. One plan does for all layers that compute all rows. */
+static void plan_attention(struct forward *f, uint32_t n, uint32_t n_threads)
 {
-    uint32_t n_runs = 0, cap = 0;
+    bool is_all = n == f->n_rows;
+    if (is_all && f->is_planned)
+        return;
     for (uint32_t i = 0; i < n; i++) {
         const struct forward_row *r = &f->rows[f->rows_of[i]];
-        const struct forward_row *before = i ? &f->rows[f->rows_of[i - 1]] : NULL;
-        struct row_run *run = n_runs ? &f->runs[n_runs - 1] : NULL;
-        if (run && run->n < cap && before->seq == r->seq && before->pos + 1 == r->pos) {
-            run->n++;
-            continue;
-        }
-        f->runs[n_runs++] = (struct row_run){.first = i, .n = 1};
-        cap = attention_tile_rows(f->c, f->max_positions, r->pos);
-        cap = cap < most ? cap : most;
+        f->plan.rows[i] = (struct attention_row){.seq = r->seq, .pos = r->pos, .index = i};
     }
-    return n_runs;
+    attention_plan(&f->plan, f->c, f->max_positions, n, n_threads);
+    f->is_planned = is_all;
 }
 
 static void attend(struct forward *f, uint32_t n)
@@ -381,14 +373,25 @@ static void attend(struct forward *f, uint32_t n)
     for (uint32_t i = 0; i < n; i++)
         work += (uint64_t)(f->rows[f->rows_of[i]].pos + 1) * f->n_q * 2;
     bool is_small = work < SMALL_MATMUL;
-    uint32_t share = f->n_threads > 1 && !is_small ? f->n_threads * TILES_PER_THREAD : 1;
-    uint32_t tasks = find_runs(f, n, (n * f->c->n_kv_heads + share - 1) / share);
-    tasks *= f->c->n_kv_heads;
+    plan_attention(f, n, is_small ? 1 : f->n_threads);
+    struct attention_region r = {
+        .a = {.c = f->c,
+              .kn = f->kn,
+              .kv = f->kv,
+              .plan = &f->plan,
+              .layer = f->layer_index,
+              .window = ATTENTION_ALL,
+              .q = f->q,
+              .out = f->att},
+        .scratch = f->scratch,
+        .scratch_floats = attention_scratch(f->c, f->max_positions),
+    };
+    uint32_t tasks = attention_tasks(&f->plan, f->c);
     if (is_small)
         for (uint32_t i = 0; i < tasks; i++)
-            attention_task(f, i, 0);
+            attend_task(&r, i, 0);
     else
-        threads_run(f->th, tasks, attention_task, f);
+        threads_run(f->th, tasks, attend_task, &r);
 }
 
 static void attn_output_input(struct forward *f, uint32_t i)
@@ -538,6 +541,7 @@ uint32_t forward_pass(struct forward *f, const struct forward_row *rows, uint32_
     f->rows = rows;
     f->n_rows = n;
     f->n_wanted = 0;
+    f->is_planned = false;
     for (uint32_t i = 0; i < n; i++)
         px_assert(rows[i].pos < f->max_positions && rows[i].token < f->c->n_vocab);
     for_rows(f, n, 4 * f->c->n_embd, embed_row);
