@@ -3,7 +3,9 @@
  * The rule: F32 files with F32 keys and values: every last logit within 2e-4 of the exact one.
  * Others: over all prompts the root mean square of the last-logit rms error is at most 1.5 times
  * llama.cpp's own, no single prompt above 3 times. Greedy continuations are compared up to the
- * first margin below twice the largest error; log-probabilities by the same factors. */
+ * first margin below twice the largest error; log-probabilities by the same factors. Over all files
+ * of a program, the divergence (KL) from the exact distribution is not larger than llama.cpp's own,
+ * and the best token agrees with the exact one at least as often (golden_totals_check). */
 #ifndef TESTS_WORKER_GOLDEN_CHECK_H
 #define TESTS_WORKER_GOLDEN_CHECK_H
 
@@ -21,18 +23,25 @@ struct golden_stats {
     double ours, llama; /* sums of squared rms errors */
     double worst_ratio, max_abs, max_kl, llama_kl;
     double next_ours, next_llama; /* largest errors of log-probabilities of the prompts' tokens */
+    double kl, llama_kl_sum;      /* over prompts with all logits */
+    uint32_t n_agree, n_llama_agree, n_positions;
     uint32_t n_prompts, n_greedy;
 };
+
+/* Of the quantised files that this program checked. */
+static struct golden_stats golden_total;
 
 struct golden_next {
     const struct golden_prompt *p;
     uint32_t n_vocab;
     double sum, max_err;
+    uint32_t n_agree;
 };
 
 static inline void golden_next_each(void *ctx, uint32_t pos, const float *logits)
 {
     struct golden_next *x = ctx;
+    x->n_agree += sample_argmax(logits, x->n_vocab) == x->p->argmax[pos];
     if (pos + 1 >= x->p->n_tokens)
         return;
     double lp = (double)logits[x->p->tokens[pos + 1]] - sample_log_sum_exp(logits, x->n_vocab);
@@ -80,8 +89,15 @@ static inline void golden_prompt_check(struct eval *e, const struct golden *g, u
     s->llama += p->llama_rms * p->llama_rms;
     s->worst_ratio = fmax(s->worst_ratio, p->llama_rms > 0 ? rms / p->llama_rms : 0);
     s->max_abs = fmax(s->max_abs, max);
-    if (p->last)
-        s->max_kl = fmax(s->max_kl, golden_kl(p->last, l, g->n_vocab));
+    if (p->last) {
+        double kl = golden_kl(p->last, l, g->n_vocab);
+        s->max_kl = fmax(s->max_kl, kl);
+        s->kl += kl;
+        s->llama_kl_sum += p->llama_kl;
+    }
+    s->n_agree += next.n_agree;
+    s->n_llama_agree += p->llama_agree;
+    s->n_positions += p->n_tokens;
     s->llama_kl = fmax(s->llama_kl, p->llama_kl);
     s->next_ours = fmax(s->next_ours, next.max_err);
     s->next_llama = fmax(s->next_llama, p->llama_next_max);
@@ -191,12 +207,33 @@ static inline void golden_file_check(const char *path, const char *name, bool is
                  s.next_llama);
     golden_engine_check(m, g, &s);
     printf("%-32s max %.2e  rms/llama %.3f (worst %.2f)  KL %.2e (llama %.2e)  next %.2e (%.2e)  "
-           "greedy %u\n",
+           "greedy %u  best %u (%u) of %u\n",
            name, s.max_abs, s.llama > 0 ? sqrt(s.ours / s.llama) : 0, s.worst_ratio, s.max_kl,
-           s.llama_kl, s.next_ours, s.next_llama, s.n_greedy);
+           s.llama_kl, s.next_ours, s.next_llama, s.n_greedy, s.n_agree, s.n_llama_agree,
+           s.n_positions);
+    golden_total.kl += is_f32 ? 0 : s.kl;
+    golden_total.llama_kl_sum += is_f32 ? 0 : s.llama_kl_sum;
+    golden_total.n_agree += is_f32 ? 0 : s.n_agree;
+    golden_total.n_llama_agree += is_f32 ? 0 : s.n_llama_agree;
+    golden_total.n_positions += is_f32 ? 0 : s.n_positions;
     eval_free(&e);
     model_free(&m);
     golden_free(g);
+}
+
+/* A test of its own, the last of the program. */
+static inline void golden_totals_check(void **state)
+{
+    const struct golden_stats *t = &golden_total;
+    (void)state;
+    if (t->n_positions == 0) {
+        printf("SKIP reference data: no golden file was compared\n");
+        skip();
+    }
+    printf("KL %.3e, llama.cpp's %.3e; best token exact %u, llama.cpp's %u of %u\n", t->kl,
+           t->llama_kl_sum, t->n_agree, t->n_llama_agree, t->n_positions);
+    assert_true(t->kl <= t->llama_kl_sum);
+    assert_true(t->n_agree >= t->n_llama_agree);
 }
 
 #endif

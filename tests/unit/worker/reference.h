@@ -36,7 +36,9 @@ struct golden_prompt {
     const float *last; /* [n_vocab]; NULL when only the best ones were kept */
     uint32_t top_id[20];
     double top_logit[20];
+    uint32_t *argmax; /* [n_tokens] */
     double llama_rms, llama_max, llama_kl, llama_next_max;
+    uint32_t llama_agree; /* of n_tokens: llama.cpp's best token is the exact one */
 };
 
 struct golden {
@@ -105,12 +107,17 @@ static inline void golden_prompt_read(struct json_object *o, struct golden_promp
     p->tokens = golden_ids(golden_member(o, "tokens"), &p->n_tokens);
     p->greedy = golden_ids(golden_member(o, "greedy"), &p->n_greedy);
     p->greedy_margin = golden_doubles(golden_member(o, "greedy_margin"));
+    uint32_t n_argmax;
+    p->argmax = golden_ids(golden_member(o, "argmax"), &n_argmax);
+    assert_int_equal(n_argmax, p->n_tokens);
     p->next_logprob = golden_doubles(golden_member(o, "next_logprob"));
     p->sum_logprob = json_object_get_double(golden_member(o, "sum_logprob"));
     if (json_object_object_get_ex(o, "llamacpp_native", &native)) {
         p->llama_rms = px_json_double_or(native, "last_logit_rms_err", 0);
         p->llama_max = px_json_double_or(native, "last_logit_max_abs_err", 0);
         p->llama_kl = px_json_double_or(native, "last_kl", 0);
+        p->llama_agree = (uint32_t)strtoul(
+            json_object_get_string(golden_member(native, "argmax_agree")), NULL, 10);
         p->llama_next_max = px_json_double_or(native, "next_logprob_max_abs_err", 0);
     }
 }
@@ -154,6 +161,7 @@ static inline void golden_free(struct golden *g)
 {
     for (uint32_t i = 0; i < g->n; i++) {
         free(g->p[i].tokens);
+        free(g->p[i].argmax);
         free(g->p[i].greedy);
         free(g->p[i].greedy_margin);
         free(g->p[i].next_logprob);

@@ -74,6 +74,7 @@ int main(void)
         cmocka_unit_test(quantised_files_of_other_architectures_meet_the_rule),
         cmocka_unit_test(full_vocabulary_meets_the_rule),
         cmocka_unit_test(trained_models_meet_the_rule),
+        cmocka_unit_test(golden_totals_check),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
