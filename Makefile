@@ -211,6 +211,7 @@ help:
 	@echo "make bench-engine MODEL=file.gguf  prefill, decode and start-up of one model"
 	@echo "make bench-heads  questions behind shared few-shot heads, with and without the prefix cache"
 	@echo "make bench-kernels  the kernels alone: every weight type and instruction set"
+	@echo "make bench-threads  the pool's own cost, and what it keeps beside a busy process"
 	@echo "make test-scheduler  three million random events against the scheduler"
 	@echo "make test-chaos   200 kill -9s over every kind of process"
 	@echo "make check-asan   unit tests and fuzz targets under address and undefined sanitizers"
@@ -253,7 +254,7 @@ bench: all
 	@tests/bench/run.sh $(O)
 
 # Needs only the worker's library: kernel work is measured without the rest.
-$(O)/bench/bench_kernels $(O)/bench/bench_engine $(O)/bench/bench_heads: $(O)/bench/%: $(O)/obj/tests/bench/%.o \
+$(O)/bench/bench_kernels $(O)/bench/bench_engine $(O)/bench/bench_heads $(O)/bench/bench_threads: $(O)/bench/%: $(O)/obj/tests/bench/%.o \
     $(O)/libworker.a $(O)/libproto.a
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
@@ -288,6 +289,10 @@ bench-heads: $(O)/bench/bench_heads
 .PHONY: bench-kernels
 bench-kernels: $(O)/bench/bench_kernels
 	@$(O)/bench/bench_kernels $(TYPES)
+
+.PHONY: bench-threads
+bench-threads: $(O)/bench/bench_threads
+	@$(O)/bench/bench_threads 2 1
 
 .PHONY: check-asan
 check-asan:

@@ -1,7 +1,10 @@
 /* threads.h - a small pool that runs numbered tasks; which thread runs a task never matters.
  *
- * The caller works too. Tasks are handed out one at a time, so a pool on a busy machine is never
- * slower than its slowest task: nobody waits for a thread that has not woken up yet. One caller. */
+ * The caller works too. Tasks are handed out one at a time and in order, so nobody waits for a
+ * thread that has not woken up yet, only for tasks that somebody has begun: big tasks first and
+ * small ones last keep that short. A pool without work uses no CPU after a fraction of a
+ * millisecond. Beside foreign processes helpers give way between tasks, and leave the caller's CPU
+ * to it; threads are bound to no CPU. One caller. */
 #ifndef WORKER_ENGINE_THREADS_H
 #define WORKER_ENGINE_THREADS_H
 

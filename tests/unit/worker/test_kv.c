@@ -8,10 +8,8 @@
 
 #include <cmocka.h>
 
-#include "proto/mem.h"
 #include "worker/engine/kv.h"
 #include "worker/engine/reuse.h"
-#include "worker/engine/threads.h"
 
 static const struct model_config shape = {
     .n_layers = 2, .n_kv_heads = 2, .head_dim = 4, .n_embd = 8, .n_heads = 4};
@@ -147,43 +145,6 @@ static void subsets_are_where_their_names_say(void **state)
     assert_int_equal(reuse_subset("first", 2, 1, &layers, &n, &err), -1);
 }
 
-/* ---- threads ---- */
-
-struct tally {
-    _Atomic uint32_t count[500];
-    _Atomic uint32_t bad_worker;
-    uint32_t n_threads;
-};
-
-static void tally_task(void *arg, uint32_t task, uint32_t worker)
-{
-    struct tally *t = arg;
-    t->count[task]++;
-    if (worker >= t->n_threads)
-        t->bad_worker++;
-}
-
-static void every_task_runs_once_whatever_the_threads(void **state)
-{
-    (void)state;
-    for (uint32_t n = 1; n <= 4; n++) {
-        struct threads *th = threads_new(n);
-        struct tally *t = px_xcalloc(1, sizeof *t);
-        t->n_threads = threads_count(th);
-        for (uint32_t round = 0; round < 200; round++)
-            threads_run(th, round * 5 % 501, tally_task, t);
-        for (uint32_t i = 0; i < 500; i++) {
-            uint32_t want = 0;
-            for (uint32_t round = 0; round < 200; round++)
-                want += i < round * 5 % 501;
-            assert_int_equal(t->count[i], want);
-        }
-        assert_int_equal(t->bad_worker, 0);
-        free(t);
-        threads_free(&th);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,7 +153,6 @@ int main(void)
         cmocka_unit_test(half_precision_is_read_back),
         cmocka_unit_test(a_pool_beyond_memory_is_an_error),
         cmocka_unit_test(subsets_are_where_their_names_say),
-        cmocka_unit_test(every_task_runs_once_whatever_the_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
