@@ -16,17 +16,29 @@ void id_push(struct id_list *l, uint32_t id)
     l->ids[l->n++] = id;
 }
 
-/* Eight bytes at a time. Part of the image's format. */
+static uint64_t load(const char *s, size_t n)
+{
+    uint64_t w = 0;
+    memcpy(&w, s, n);
+    return w;
+}
+
+/* Eight bytes at a time; the last eight may overlap those before them, and fewer are spread over
+ * eight. Part of the image's format. */
 uint32_t token_hash(const char *s, size_t n)
 {
-    uint64_t h = n * UINT64_C(0x9e3779b97f4a7c15), w;
-    for (; n >= 8; s += 8, n -= 8) {
-        memcpy(&w, s, 8);
-        h = (h ^ w) * UINT64_C(0xff51afd7ed558ccd);
+    const unsigned char *u = (const unsigned char *)s;
+    uint64_t h = n * UINT64_C(0x9e3779b97f4a7c15), w = 0;
+    for (size_t i = 0; i + 8 < n; i += 8) {
+        h = (h ^ load(s + i, 8)) * UINT64_C(0xff51afd7ed558ccd);
         h ^= h >> 32;
     }
-    w = 0;
-    memcpy(&w, s, n);
+    if (n >= 8)
+        w = load(s + n - 8, 8);
+    else if (n >= 4)
+        w = load(s, 4) | load(s + n - 4, 4) << 32;
+    else if (n > 0)
+        w = u[0] | (uint64_t)u[n / 2] << 8 | (uint64_t)u[n - 1] << 16;
     h = (h ^ w) * UINT64_C(0xc4ceb9fe1a85ec53);
     h ^= h >> 29;
     h *= UINT64_C(0x9e3779b97f4a7c15);
