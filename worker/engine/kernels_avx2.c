@@ -11,6 +11,7 @@
 
 #include "worker/engine/detmath_expf.h"
 #include "worker/engine/kernels_impl.h"
+#include "worker/engine/panels.h"
 
 #define WIDTH 8
 #define FLOAT_TILE 2
@@ -32,6 +33,28 @@ AVX2_INLINE vi vi_and(vi a, vi b)
 AVX2_INLINE vi vi_or(vi a, vi b)
 {
     return _mm256_or_si256(a, b);
+}
+
+/* a | (b & mask) */
+AVX2_INLINE vi vi_or_and(vi a, vi b, vi mask)
+{
+    return _mm256_or_si256(a, _mm256_and_si256(b, mask));
+}
+
+AVX2_INLINE vi vi_load(const void *p)
+{
+    return _mm256_loadu_si256((const __m256i *)p);
+}
+
+/* WIDTH bytes, unsigned or signed. */
+AVX2_INLINE vi vi_bytes(const void *p)
+{
+    return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
+}
+
+AVX2_INLINE vi vi_signed(const void *p)
+{
+    return _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p));
 }
 
 AVX2_INLINE vi vi_xor(vi a, vi b)
@@ -185,6 +208,11 @@ AVX2_INLINE vf vf_fma(vf a, vf b, vf c)
     return _mm256_fmadd_ps(a, b, c);
 }
 
+AVX2_INLINE vf vf_neg(vf a)
+{
+    return vf_from_bits(vi_xor(vf_bits(a), vi_set1((int32_t)0x80000000)));
+}
+
 /* a < b ? a : b, and a > b ? a : b. */
 AVX2_INLINE vf vf_min(vf a, vf b)
 {
@@ -273,39 +301,42 @@ AVX2_INLINE void load_rows16(const uint8_t *const *p, size_t at, vi *out)
     out[3] = _mm256_unpackhi_epi64(t1, t3);
 }
 
-/* dot[r] lane o = corr[r] + sum over the groups of u lane o times q[r], exact. */
-AVX2_INLINE void vi_dots(const vi *u, uint32_t groups, uint32_t top, const int8_t *const *q,
-                         const int32_t *corr, int n_rows, vi *dot)
+#define STRIPS 1
+
+/* Wide weights: u is the absolute value, w the signed one. */
+struct strip {
+    vi u[8];
+    vi w[8];
+};
+
+AVX2_INLINE void strip_ready(struct strip *t, uint32_t top)
+{
+    for (int g = 0; g < 8 && top > 127; g++) {
+        t->w[g] = _mm256_xor_si256(t->u[g], _mm256_set1_epi8(-128));
+        t->u[g] = _mm256_abs_epi8(t->w[g]);
+    }
+}
+
+/* dot[0] lane o = *corr + sum over groups g0 .. of the strip's lane o times q, exact. */
+AVX2_INLINE void strip_dots(const struct strip *t, int n, uint32_t g0, uint32_t groups,
+                            uint32_t top, const int8_t *q, const int32_t *corr, vi *dot)
 {
     const __m256i ones = _mm256_set1_epi16(1);
-    if (top > 127) { /* u = w + 128: back to the signed w, no correction */
-        for (int r = 0; r < n_rows; r++)
-            dot[r] = _mm256_setzero_si256();
-        for (uint32_t g = 0; g < groups; g++) {
-            __m256i w = _mm256_xor_si256(u[g], _mm256_set1_epi8(-128)), a = _mm256_abs_epi8(w);
-            for (int r = 0; r < n_rows; r++) {
-                __m256i x = _mm256_sign_epi8(_mm256_set1_epi32(load_i32(q[r] + 4 * g)), w);
-                __m256i s = _mm256_madd_epi16(_mm256_maddubs_epi16(a, x), ones);
-                dot[r] = _mm256_add_epi32(dot[r], s);
-            }
+    const uint32_t together = top > 127 ? 1 : 32767 / (254 * top); /* sums that fit in 16 bits */
+    __m256i total = corr && top <= 127 ? _mm256_set1_epi32(*corr) : _mm256_setzero_si256();
+    (void)n;
+    for (uint32_t k = 0; k < groups; k += together) {
+        __m256i s = _mm256_setzero_si256();
+        for (uint32_t g = k; g < groups && g < k + together; g++) {
+            __m256i x = _mm256_set1_epi32(load_i32(q + 4 * g));
+            if (top > 127)
+                x = _mm256_sign_epi8(x, t->w[g0 + g]);
+            x = _mm256_maddubs_epi16(t->u[g0 + g], x);
+            s = g == k ? x : _mm256_add_epi16(s, x);
         }
-        return;
+        total = _mm256_add_epi32(total, _mm256_madd_epi16(s, ones));
     }
-    const uint32_t together = 32767 / (254 * top); /* sums of two that fit in 16 bits */
-    for (int r = 0; r < n_rows; r++)
-        dot[r] = _mm256_set1_epi32(corr[r]);
-    for (uint32_t g0 = 0; g0 < groups; g0 += together) {
-        __m256i s[4];
-        for (int r = 0; r < n_rows; r++)
-            s[r] = _mm256_setzero_si256();
-        for (uint32_t g = g0; g < groups && g < g0 + together; g++)
-            for (int r = 0; r < n_rows; r++) {
-                __m256i x = _mm256_set1_epi32(load_i32(q[r] + 4 * g));
-                s[r] = _mm256_add_epi16(s[r], _mm256_maddubs_epi16(u[g], x));
-            }
-        for (int r = 0; r < n_rows; r++)
-            dot[r] = _mm256_add_epi32(dot[r], _mm256_madd_epi16(s[r], ones));
-    }
+    *dot = total;
 }
 
 #include "worker/engine/simd_unpack.h"

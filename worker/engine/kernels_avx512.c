@@ -9,6 +9,7 @@
 
 #include "worker/engine/detmath_expf.h"
 #include "worker/engine/kernels_impl.h"
+#include "worker/engine/panels.h"
 
 #define WIDTH 16
 #define FLOAT_TILE 4
@@ -30,6 +31,28 @@ AVX512_INLINE vi vi_and(vi a, vi b)
 AVX512_INLINE vi vi_or(vi a, vi b)
 {
     return _mm512_or_si512(a, b);
+}
+
+/* a | (b & mask) */
+AVX512_INLINE vi vi_or_and(vi a, vi b, vi mask)
+{
+    return _mm512_ternarylogic_epi32(a, b, mask, 0xf8);
+}
+
+AVX512_INLINE vi vi_load(const void *p)
+{
+    return _mm512_loadu_si512(p);
+}
+
+/* WIDTH bytes, unsigned or signed. */
+AVX512_INLINE vi vi_bytes(const void *p)
+{
+    return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
+}
+
+AVX512_INLINE vi vi_signed(const void *p)
+{
+    return _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p));
 }
 
 AVX512_INLINE vi vi_xor(vi a, vi b)
@@ -166,6 +189,11 @@ AVX512_INLINE vf vf_fma(vf a, vf b, vf c)
     return _mm512_fmadd_ps(a, b, c);
 }
 
+AVX512_INLINE vf vf_neg(vf a)
+{
+    return vf_from_bits(vi_xor(vf_bits(a), vi_set1((int32_t)0x80000000)));
+}
+
 /* a < b ? a : b, and a > b ? a : b. */
 AVX512_INLINE vf vf_min(vf a, vf b)
 {
@@ -259,16 +287,30 @@ AVX512_INLINE void load_rows16(const uint8_t *const *p, size_t at, vi *out)
     out[3] = _mm512_unpackhi_epi64(t1, t3);
 }
 
-/* dot[r] lane o = corr[r] + sum over the groups of u lane o times q[r], exact. */
-AVX512_INLINE void vi_dots(const vi *u, uint32_t groups, uint32_t top, const int8_t *const *q,
-                           const int32_t *corr, int n_rows, vi *dot)
+#define STRIPS 2
+
+struct strip {
+    vi u[8];
+};
+
+AVX512_INLINE void strip_ready(struct strip *t, uint32_t top)
+{
+    (void)t;
+    (void)top;
+}
+
+/* dot[i] lane o = *corr + sum over groups g0 .. of strip i's lane o times q, exact. */
+AVX512_INLINE void strip_dots(const struct strip *t, int n, uint32_t g0, uint32_t groups,
+                              uint32_t top, const int8_t *q, const int32_t *corr, vi *dot)
 {
     (void)top;
-    for (int r = 0; r < n_rows; r++)
-        dot[r] = _mm512_set1_epi32(corr[r]);
-    for (uint32_t g = 0; g < groups; g++)
-        for (int r = 0; r < n_rows; r++)
-            dot[r] = _mm512_dpbusd_epi32(dot[r], u[g], _mm512_set1_epi32(load_i32(q[r] + 4 * g)));
+    for (int i = 0; i < n; i++)
+        dot[i] = corr ? _mm512_set1_epi32(*corr) : _mm512_setzero_si512();
+    for (uint32_t g = 0; g < groups; g++) {
+        __m512i x = _mm512_set1_epi32(load_i32(q + 4 * g));
+        for (int i = 0; i < n; i++)
+            dot[i] = _mm512_dpbusd_epi32(dot[i], t[i].u[g0 + g], x);
+    }
 }
 
 #include "worker/engine/simd_unpack.h"

@@ -6,88 +6,54 @@
 #ifndef WORKER_ENGINE_SIMD_MATMUL_H
 #define WORKER_ENGINE_SIMD_MATMUL_H
 
-#define ROW_TILE 32
+#include "worker/engine/simd_panels.h"
 
-/* What the products of one prepared row need, at the current piece of at most 256 values. */
-struct act_piece {
-    const int8_t *q;
-    const float *scale;
-    const int32_t *corr;
-    const float *sum;
-};
-
-SIMD_INLINE struct act_piece act_piece(const uint8_t *row, const struct act_layout *l, uint32_t i0,
-                                       uint32_t sub)
+/* The same for a tile that was decoded from rows: n strips of it (a constant), n_in values from
+ * i0 on. */
+SIMD_INLINE void tiles_times_rows(enum ggml_type type, const struct wtile *tile, int n,
+                                  uint32_t blocks, struct act_piece a, size_t stride, uint32_t rows,
+                                  float *acc)
 {
-    return (struct act_piece){
-        (const int8_t *)row + i0,
-        (const float *)(const void *)(row + l->scale) + i0 / ACT_BLOCK,
-        (const int32_t *)(const void *)(row + l->corr) + i0 / sub,
-        (const float *)(const void *)(row + l->sum) + i0 / sub,
-    };
-}
-
-/* acc[r] += the decoded piece times n_rows prepared rows; n_rows is a constant. */
-SIMD_INLINE void products(enum ggml_type type, const struct wtile *t, uint32_t n,
-                          const struct act_piece *a, int n_rows, vf *acc)
-{
-    const struct quant_format f = quant_format(type);
-    vf sum[4];
-    for (int r = 0; r < n_rows; r++)
-        sum[r] = acc[r];
-    for (uint32_t s = 0; s < n / f.sub; s++) {
-        const int8_t *q[4];
-        int32_t corr[4];
-        vi dot[4];
-        for (int r = 0; r < n_rows; r++) {
-            q[r] = a[r].q + s * f.sub;
-            corr[r] = f.off ? a[r].corr[s] : 0;
+    const uint32_t subs = PANEL_BLOCK / quant_format(type).sub;
+    for (uint32_t b = 0; b < blocks; b++) {
+        struct strip t[STRIPS];
+        struct strip_scales w[STRIPS];
+        for (int i = 0; i < n; i++) {
+            for (uint32_t g = 0; g < 8; g++)
+                t[i].u[g] = tile[i].u[8 * b + g];
+            for (uint32_t s = 0; s < subs; s++) {
+                w[i].scale[s] = tile[i].scale[b * subs + s];
+                w[i].min[s] = tile[i].min[b * subs + s];
+            }
+            strip_ready(&t[i], quant_format(type).top);
         }
-        vi_dots(t->u + s * f.sub / 4, f.sub / 4, f.top, q, corr, n_rows, dot);
-        for (int r = 0; r < n_rows; r++) {
-            vf d = vf_mul(t->scale[s], vf_set1(a[r].scale[s * f.sub / ACT_BLOCK]));
-            sum[r] = vf_fma(vi_to_f(dot[r]), d, sum[r]);
-            if (f.has_min)
-                sum[r] = vf_fma(t->min[s], vf_set1(a[r].sum[s]), sum[r]);
-        }
+        strips_times_rows(type, t, w, n, a, stride, rows, acc, (size_t)n * WIDTH);
+        a.q += PANEL_BLOCK;
+        a.scale++;
+        a.corr += subs;
+        a.sum += subs;
     }
-    for (int r = 0; r < n_rows; r++)
-        acc[r] = sum[r];
 }
 
-/* Sixteen short streams side by side are more than a CPU's own prefetching follows. */
-SIMD_INLINE void prefetch(const uint8_t *p, const uint8_t *end)
-{
-    for (; p < end; p += 64)
-        __builtin_prefetch(p, 0, 3);
-}
-
-/* WIDTH outputs, whose weight rows are p[], times at most ROW_TILE rows. `next` are the weights
- * of the following outputs, next_bytes of them, fetched on the way. */
-SIMD_INLINE void outputs_q(enum ggml_type type, const uint8_t *const *p, uint32_t n_in,
+/* The outputs of n strips, whose weight rows are p[], times at most ROW_TILE rows. `next` are the
+ * weights of the following outputs, next_bytes of them, fetched on the way: so many short streams
+ * side by side are more than a CPU's own prefetching follows. */
+SIMD_INLINE void outputs_q(enum ggml_type type, const uint8_t *const *p, int n, uint32_t n_in,
                            const uint8_t *act, uint32_t rows, const uint8_t *next,
-                           size_t next_bytes, vf *acc)
+                           size_t next_bytes, float *acc)
 {
     const struct quant_format f = quant_format(type);
     const struct act_layout l = act_layout(type, n_in);
-    struct wtile t;
-    for (uint32_t r = 0; r < rows; r++)
-        acc[r] = vf_set1(0.0f);
+    struct wtile t[STRIPS];
+    memset(acc, 0, (size_t)rows * (size_t)n * WIDTH * sizeof(*acc));
     for (uint32_t i0 = 0; i0 < n_in; i0 += UNPACK_MAX) {
-        uint32_t left = n_in - i0, r = 0;
-        uint32_t n = f.block == UNPACK_MAX || left > UNPACK_MAX ? UNPACK_MAX : left;
-        struct act_piece a[4];
-        prefetch(next + next_bytes * i0 / n_in, next + next_bytes * (i0 + n) / n_in);
-        tile_unpack(type, p, (size_t)(i0 / f.block) * f.bytes, n, &t);
-        for (; r + 4 <= rows; r += 4) {
-            for (uint32_t k = 0; k < 4; k++)
-                a[k] = act_piece(act + (r + k) * l.bytes, &l, i0, f.sub);
-            products(type, &t, n, a, 4, acc + r);
-        }
-        for (; r < rows; r++) {
-            a[0] = act_piece(act + r * l.bytes, &l, i0, f.sub);
-            products(type, &t, n, a, 1, acc + r);
-        }
+        const uint32_t left = n_in - i0;
+        const uint32_t values = f.block == UNPACK_MAX || left > UNPACK_MAX ? UNPACK_MAX : left;
+        prefetch(next + next_bytes * i0 / n_in, next + next_bytes * (i0 + values) / n_in);
+        for (int i = 0; i < n; i++)
+            tile_unpack(type, p + i * WIDTH, (size_t)(i0 / f.block) * f.bytes, values, &t[i]);
+        tiles_times_rows(type, t, n, values / PANEL_BLOCK, act_piece(act, &l, i0, f.sub), l.bytes,
+                         rows, acc);
     }
 }
 
@@ -96,21 +62,27 @@ SIMD_INLINE void matmul_q(enum ggml_type type, const struct weight *w, const uin
 {
     const size_t row_bytes = weight_row_bytes(type, w->n_in);
     const size_t act_stride = act_layout(type, w->n_in).bytes;
-    vf acc[ROW_TILE];
-    for (uint32_t o = o0; o < o1; o += WIDTH) {
-        uint32_t n_o = o1 - o < WIDTH ? o1 - o : WIDTH;
-        const uint8_t *p[WIDTH]; /* at the end the last row stands in for those that lack */
-        for (uint32_t i = 0; i < WIDTH; i++)
+    float acc[ROW_TILE * UNIT] __attribute__((aligned(64)));
+    for (uint32_t o = o0; o < o1;) {
+        const bool is_one = STRIPS == 1 || rows == 1 || o1 - o <= WIDTH;
+        const uint32_t wide = is_one ? WIDTH : UNIT, n_o = o1 - o < wide ? o1 - o : wide;
+        const uint8_t *p[UNIT]; /* at the end the last row stands in for those that lack */
+        for (uint32_t i = 0; i < wide; i++)
             p[i] = (const uint8_t *)w->data + (o + (i < n_o ? i : n_o - 1)) * row_bytes;
-        uint32_t n_next = o1 - o - n_o < WIDTH ? o1 - o - n_o : WIDTH;
+        const uint32_t n_next = o1 - o - n_o < wide ? o1 - o - n_o : wide;
         const uint8_t *next = (const uint8_t *)w->data + (size_t)(o + n_o) * row_bytes;
         for (uint32_t r0 = 0; r0 < rows; r0 += ROW_TILE) {
-            uint32_t n_r = rows - r0 < ROW_TILE ? rows - r0 : ROW_TILE;
-            outputs_q(type, p, w->n_in, act + r0 * act_stride, n_r, next,
-                      r0 == 0 ? (size_t)n_next * row_bytes : 0, acc);
+            const uint32_t n_r = rows - r0 < ROW_TILE ? rows - r0 : ROW_TILE;
+            const size_t next_bytes = r0 == 0 ? (size_t)n_next * row_bytes : 0;
+            if (is_one)
+                outputs_q(type, p, 1, w->n_in, act + r0 * act_stride, n_r, next, next_bytes, acc);
+            else
+                outputs_q(type, p, STRIPS, w->n_in, act + r0 * act_stride, n_r, next, next_bytes,
+                          acc);
             for (uint32_t r = 0; r < n_r; r++)
-                vf_store_some(y + (r0 + r) * y_stride + o, acc[r], n_o);
+                memcpy(y + (r0 + r) * y_stride + o, acc + r * wide, n_o * sizeof(*y));
         }
+        o += n_o;
     }
 }
 
@@ -203,6 +175,15 @@ SIMD_INLINE void matmul_f(enum ggml_type type, const struct weight *w, const uin
                       act + r * act_stride, act_stride, 1, 1, y + r * y_stride + o, y_stride);
 }
 
+SIMD_INLINE void simd_q(enum ggml_type type, const struct weight *w, const uint8_t *act,
+                        uint32_t rows, float *y, size_t y_stride, uint32_t o0, uint32_t o1)
+{
+    if (w->layout == WEIGHT_PANELS)
+        matmul_panels(type, w, act, rows, y, y_stride, o0, o1);
+    else
+        matmul_q(type, w, act, rows, y, y_stride, o0, o1);
+}
+
 #define SIMD_CASE(how, type)                                                                       \
     case type:                                                                                     \
         how(type, w, act, rows, y, y_stride, o0, o1);                                              \
@@ -211,26 +192,22 @@ SIMD_INLINE void matmul_f(enum ggml_type type, const struct weight *w, const uin
 static void simd_matmul(const struct weight *w, const void *act, uint32_t rows, float *y,
                         size_t y_stride, uint32_t o0, uint32_t o1)
 {
-    if (w->layout == WEIGHT_PANELS) {
-        kernels_scalar.matmul(w, act, rows, y, y_stride, o0, o1);
-        return;
-    }
     switch (w->type) {
         SIMD_CASE(matmul_f, GGML_F32)
         SIMD_CASE(matmul_f, GGML_F16)
         SIMD_CASE(matmul_f, GGML_BF16)
-        SIMD_CASE(matmul_q, GGML_Q4_0)
-        SIMD_CASE(matmul_q, GGML_Q4_1)
-        SIMD_CASE(matmul_q, GGML_Q5_0)
-        SIMD_CASE(matmul_q, GGML_Q5_1)
-        SIMD_CASE(matmul_q, GGML_Q8_0)
-        SIMD_CASE(matmul_q, GGML_Q2_K)
-        SIMD_CASE(matmul_q, GGML_Q3_K)
-        SIMD_CASE(matmul_q, GGML_Q4_K)
-        SIMD_CASE(matmul_q, GGML_Q5_K)
-        SIMD_CASE(matmul_q, GGML_Q6_K)
-        SIMD_CASE(matmul_q, GGML_IQ4_NL)
-        SIMD_CASE(matmul_q, GGML_IQ4_XS)
+        SIMD_CASE(simd_q, GGML_Q4_0)
+        SIMD_CASE(simd_q, GGML_Q4_1)
+        SIMD_CASE(simd_q, GGML_Q5_0)
+        SIMD_CASE(simd_q, GGML_Q5_1)
+        SIMD_CASE(simd_q, GGML_Q8_0)
+        SIMD_CASE(simd_q, GGML_Q2_K)
+        SIMD_CASE(simd_q, GGML_Q3_K)
+        SIMD_CASE(simd_q, GGML_Q4_K)
+        SIMD_CASE(simd_q, GGML_Q5_K)
+        SIMD_CASE(simd_q, GGML_Q6_K)
+        SIMD_CASE(simd_q, GGML_IQ4_NL)
+        SIMD_CASE(simd_q, GGML_IQ4_XS)
     }
 }
 
