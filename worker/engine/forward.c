@@ -22,6 +22,7 @@ enum {
     SMALL_ROWS = 1 << 14,   /* values below which a row region is not worth waking threads */
     SMALL_MATMUL = 1 << 16, /* multiplications below which matrices and attention are not */
     OUTPUTS_PER_TASK = 16,  /* a matrix task has a multiple of so many outputs */
+    MOST_ROUNDS = 6,        /* of matrix tasks, each half as big as the one before */
     TASKS_PER_THREAD = 4
 };
 
@@ -199,46 +200,69 @@ struct product {
     const struct weight *w;
     const void *act;
     float *y; /* [rows][n_out] */
-    uint32_t n_tasks;
 };
 
+/* The outputs of all products in a line, in steps of OUTPUTS_PER_TASK, cut into `rounds` + 1
+ * rounds of one task per thread. The first round has half of the steps, each of the others half of
+ * what the one before has, the last as much as the one before: long stretches of weights to read,
+ * and little left to wait for at the end. */
 struct product_region {
     const struct forward *f;
     const struct product *p;
-    uint32_t n, rows, outputs_per_task;
+    uint32_t rows, n_threads, rounds;
+    uint64_t steps;
 };
+
+static uint32_t steps_of(const struct weight *w)
+{
+    return w->n_out / OUTPUTS_PER_TASK + (w->n_out % OUTPUTS_PER_TASK != 0);
+}
+
+/* The first step of a task; of the one after the last: the end. */
+static uint64_t first_step(const struct product_region *r, uint32_t task)
+{
+    uint64_t whole = (uint64_t)r->n_threads << r->rounds, of_round = task % r->n_threads;
+    uint32_t round = task / r->n_threads, halved = round < r->rounds ? round + 1 : r->rounds;
+    uint64_t before = whole - (whole >> round);
+    if (round > r->rounds)
+        return r->steps;
+    return r->steps * (before + (of_round << (r->rounds - halved))) / whole;
+}
 
 static void product_task(void *arg, uint32_t task, uint32_t worker)
 {
     const struct product_region *r = arg;
-    const struct product *p = r->p;
+    uint64_t step = first_step(r, task), end = first_step(r, task + 1);
     (void)worker;
-    while (task >= p->n_tasks)
-        task -= (p++)->n_tasks;
-    uint32_t o0 = task * r->outputs_per_task, o1 = o0 + r->outputs_per_task;
-    r->f->kn->matmul(p->w, p->act, r->rows, p->y, p->w->n_out, o0,
-                     o1 < p->w->n_out ? o1 : p->w->n_out);
+    for (const struct product *p = r->p; step < end; p++) {
+        uint64_t n = steps_of(p->w);
+        if (step < n) {
+            uint64_t o1 = (end < n ? end : n) * OUTPUTS_PER_TASK;
+            r->f->kn->matmul(p->w, p->act, r->rows, p->y, p->w->n_out,
+                             (uint32_t)step * OUTPUTS_PER_TASK,
+                             o1 < p->w->n_out ? (uint32_t)o1 : p->w->n_out);
+        }
+        step = step > n ? step - n : 0;
+        end = end > n ? end - n : 0;
+    }
 }
 
 /* Up to three matrices times the same rows, as one region. */
-static void multiply(struct forward *f, struct product *p, uint32_t n, uint32_t rows)
+static void multiply(struct forward *f, const struct product *p, uint32_t n, uint32_t rows)
 {
-    uint64_t outputs = 0, work = 0;
+    struct product_region r = {.f = f, .p = p, .rows = rows, .n_threads = f->n_threads};
+    uint64_t work = 0;
     for (uint32_t i = 0; i < n; i++) {
-        outputs += p[i].w->n_out;
+        r.steps += steps_of(p[i].w);
         work += (uint64_t)p[i].w->n_out * p[i].w->n_in * rows;
     }
-    uint64_t tasks = work < SMALL_MATMUL ? 1 : (uint64_t)f->n_threads * TASKS_PER_THREAD;
-    uint32_t steps = (uint32_t)(outputs / tasks / OUTPUTS_PER_TASK) + 1;
-    struct product_region r = {
-        .f = f, .p = p, .n = n, .rows = rows, .outputs_per_task = steps * OUTPUTS_PER_TASK};
-    uint32_t total = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        p[i].n_tasks = (p[i].w->n_out + r.outputs_per_task - 1) / r.outputs_per_task;
-        total += p[i].n_tasks;
-    }
+    if (work < SMALL_MATMUL)
+        r.n_threads = 1;
+    while (r.n_threads > 1 && r.rounds < MOST_ROUNDS &&
+           (uint64_t)r.n_threads << (r.rounds + 1) <= r.steps)
+        r.rounds++;
     if (rows)
-        threads_run(f->th, total, product_task, &r);
+        threads_run(f->th, (r.rounds + 1) * r.n_threads, product_task, &r);
 }
 
 /* Which of the prepared inputs matrix j of a region reads: matrices of one type share one. */
