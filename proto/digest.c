@@ -94,6 +94,33 @@ struct px_digest px_sha256(const void *p, size_t n)
     return d;
 }
 
+struct px_sha256 {
+    EVP_MD_CTX *ctx;
+};
+
+struct px_sha256 *px_sha256_new(void)
+{
+    struct px_sha256 *s = px_xmalloc(sizeof *s);
+    s->ctx = EVP_MD_CTX_new();
+    px_assert(s->ctx && EVP_DigestInit_ex(s->ctx, sha256(), NULL) == 1);
+    return s;
+}
+
+void px_sha256_add(struct px_sha256 *s, const void *p, size_t n)
+{
+    px_assert(EVP_DigestUpdate(s->ctx, p, n) == 1);
+}
+
+struct px_digest px_sha256_end(struct px_sha256 **s)
+{
+    struct px_digest d;
+    px_assert(EVP_DigestFinal_ex((*s)->ctx, d.b, NULL) == 1);
+    EVP_MD_CTX_free((*s)->ctx);
+    free(*s);
+    *s = NULL;
+    return d;
+}
+
 void px_digest_hex(const struct px_digest *d, char hex[PX_HEX_SIZE])
 {
     static const char digits[] = "0123456789abcdef";
@@ -145,10 +172,10 @@ bool px_digest_is_zero(const struct px_digest *d)
 }
 
 /* One small file per (device, inode, size, mtime): no lock needed, a torn one is recomputed. */
-static char *cache_entry(const struct stat *st)
+char *px_cache_entry(const char *kind, const struct stat *st)
 {
     PX_FREE char *dir = px_cache_dir();
-    return px_xasprintf("%s/digests/%jx-%jx-%jx-%jx.%09lx", dir, (uintmax_t)st->st_dev,
+    return px_xasprintf("%s/%s/%jx-%jx-%jx-%jx.%09lx", dir, kind, (uintmax_t)st->st_dev,
                         (uintmax_t)st->st_ino, (uintmax_t)st->st_size,
                         (uintmax_t)st->st_mtim.tv_sec, (unsigned long)st->st_mtim.tv_nsec);
 }
@@ -157,9 +184,8 @@ static int digest_of_fd(int fd, const char *path, struct px_digest *out, struct 
 {
     enum { CHUNK = 1 << 20 };
     PX_FREE uint8_t *buf = px_xmalloc(CHUNK);
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    struct px_sha256 *sha = px_sha256_new();
     int rc = 0;
-    px_assert(ctx && EVP_DigestInit_ex(ctx, sha256(), NULL) == 1);
     for (;;) {
         ssize_t n = read(fd, buf, CHUNK);
         if (n < 0 && errno == EINTR)
@@ -168,11 +194,11 @@ static int digest_of_fd(int fd, const char *path, struct px_digest *out, struct 
             rc = px_fail_errno(err, "cannot read %s", path);
         if (n <= 0)
             break;
-        px_assert(EVP_DigestUpdate(ctx, buf, (size_t)n) == 1);
+        px_sha256_add(sha, buf, (size_t)n);
     }
+    struct px_digest d = px_sha256_end(&sha);
     if (rc == 0)
-        px_assert(EVP_DigestFinal_ex(ctx, out->b, NULL) == 1);
-    EVP_MD_CTX_free(ctx);
+        *out = d;
     return rc;
 }
 
@@ -182,7 +208,7 @@ int px_sha256_file(const char *path, struct px_digest *out, bool *hit, struct px
     struct stat st;
     if (fd < 0 || fstat(fd, &st) != 0)
         return px_fail_errno(err, "cannot open %s", path);
-    PX_FREE char *entry = cache_entry(&st);
+    PX_FREE char *entry = px_cache_entry("digests", &st);
     PX_FREE char *text = NULL;
     size_t len;
     if (hit)

@@ -11,6 +11,8 @@
 
 #include "proto/err.h"
 
+struct stat;
+
 #define PX_DIGEST_SIZE 32
 #define PX_HEX_SIZE 65 /* 64 digits and NUL */
 
@@ -29,11 +31,20 @@ void px_hash_digest(struct px_hash *h, const struct px_digest *d);
 struct px_digest px_hash_end(struct px_hash **h); /* frees h, sets NULL */
 
 struct px_digest px_sha256(const void *p, size_t n); /* plain SHA-256 of the bytes */
+/* The same in pieces. */
+struct px_sha256;
+struct px_sha256 *px_sha256_new(void); /* owned */
+void px_sha256_add(struct px_sha256 *s, const void *p, size_t n);
+struct px_digest px_sha256_end(struct px_sha256 **s); /* frees s, sets NULL */
 
 /* Plain SHA-256 of a file's bytes: the number model hubs publish. The result is cached in
  * <cache dir>/digests by (device, inode, size, mtime); *hit says whether the cache answered. */
 int px_sha256_file(const char *path, struct px_digest *out, bool *hit,
                    struct px_err *err) PX_MUST_CHECK;
+
+/* Where <cache dir> keeps a small file about a file: <cache dir>/<kind>/<device, inode, size and
+ * time of change of st>. Owned; not made. */
+char *px_cache_entry(const char *kind, const struct stat *st);
 
 void px_digest_hex(const struct px_digest *d, char hex[PX_HEX_SIZE]);
 int px_digest_parse(const char *hex, struct px_digest *out, struct px_err *err) PX_MUST_CHECK;

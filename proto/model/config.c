@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "proto/mem.h"
+#include "proto/model/imported.h"
 
 static const struct {
     const char *name;
@@ -232,7 +233,7 @@ static int refuse_unknown_tensors(const struct reading *r)
     char names[400] = "";
     for (uint32_t i = 0; i < gguf_n_tensors(r->g); i++) {
         size_t n = strlen(names);
-        if (r->used[i])
+        if (r->used[i] || gguf_is_own_tensor(r->g, gguf_tensor_at(r->g, i)))
             continue;
         if (unknown++ < 5)
             snprintf(names + n, sizeof names - n, "%s%s", n ? ", " : "",

@@ -36,7 +36,7 @@ static const struct {
     {GGML_Q3_K, {"Q3_K", 256, 110}},   {GGML_Q4_K, {"Q4_K", 256, 144}},
     {GGML_Q5_K, {"Q5_K", 256, 176}},   {GGML_Q6_K, {"Q6_K", 256, 210}},
     {GGML_IQ4_NL, {"IQ4_NL", 32, 18}}, {GGML_IQ4_XS, {"IQ4_XS", 256, 136}},
-    {GGML_BF16, {"BF16", 1, 2}},
+    {GGML_BF16, {"BF16", 1, 2}},       {GGML_I8, {"I8", 1, 1}},
 };
 #define N_TYPES (sizeof type_table / sizeof type_table[0])
 
@@ -275,13 +275,18 @@ static int parse_keys(struct parse *s)
         return px_fail(s->err, PX_EINPUT,
                        "general.alignment is %llu; expected a power of two from 8 to 1073741824",
                        (unsigned long long)s->alignment);
+    if (gguf_read_import(g, s->err) != 0)
+        return -1;
+    if (g->is_imported && s->alignment < IMPORTED_ALIGN)
+        return px_fail(s->err, PX_EINPUT, "general.alignment is %llu; imported files have %d",
+                       (unsigned long long)s->alignment, IMPORTED_ALIGN);
     return 0;
 }
 
 static int fail_type(struct parse *s, const struct gguf_tensor *t, uint32_t type)
 {
     char known[256] = "";
-    for (size_t i = 0; i < N_TYPES; i++) {
+    for (size_t i = 0; i < N_TYPES && type_table[i].type != GGML_I8; i++) {
         size_t n = strlen(known);
         snprintf(known + n, sizeof known - n, "%s%s", i ? " " : "", type_table[i].info.name);
     }
@@ -307,7 +312,7 @@ static int size_tensor(struct parse *s, struct gguf_tensor *t)
                        "tensor %s: a row of %llu values is not a whole number of %s blocks of %u",
                        t->name, (unsigned long long)t->dims[0], info->name, info->block);
     t->bytes = n / info->block * info->bytes;
-    return 0;
+    return s->g->is_imported && s->g->panels[t - s->g->tensors] ? gguf_size_panels(t, s->err) : 0;
 }
 
 static int parse_tensor(struct parse *s, uint32_t i, char **names)
@@ -338,9 +343,9 @@ static int parse_tensor(struct parse *s, uint32_t i, char **names)
     t->offset = px_get_u64(&s->r);
     if (s->r.bad)
         return fail_short(s, "the description of tensor", name, len);
-    if (!ggml_type_info(type))
-        return fail_type(s, t, type);
     t->type = (enum ggml_type)type;
+    if (!ggml_type_info(type) || (type == GGML_I8 && !gguf_is_own_tensor(s->g, t)))
+        return fail_type(s, t, type);
     if (size_tensor(s, t) != 0)
         return -1;
     if (t->offset % s->alignment != 0)
@@ -355,7 +360,7 @@ static int place_tensors(struct parse *s)
 {
     struct gguf *g = s->g;
     char end_text[32], size_text[32];
-    uint64_t start = (uint64_t)(s->r.p - g->base);
+    uint64_t start = g->infos_end = (uint64_t)(s->r.p - g->base);
     start = (start + s->alignment - 1) / s->alignment * s->alignment;
     for (uint32_t i = 0; i < g->n_tensors; i++) {
         struct gguf_tensor *t = &g->tensors[i];
@@ -383,6 +388,7 @@ static int place_tensors(struct parse *s)
 static int parse_tensors(struct parse *s)
 {
     struct gguf *g = s->g;
+    g->infos_at = (uint64_t)(s->r.p - g->base);
     g->names = px_xmalloc((size_t)g->n_tensors * (NAME_MAX_BYTES + 1) + 1);
     char *names = g->names;
     for (uint32_t i = 0; i < g->n_tensors; i++)
@@ -410,7 +416,7 @@ static int parse_all(struct gguf *g, struct px_err *err)
     return parse_keys(&s) != 0 ? -1 : parse_tensors(&s);
 }
 
-struct gguf *gguf_from_memory(const void *p, size_t n, const char *name, struct px_err *err)
+struct gguf *gguf_parse(const void *p, size_t n, const char *name, struct px_err *err)
 {
     struct gguf *g = px_xcalloc(1, sizeof *g);
     g->path = px_xstrdup(name);
@@ -423,7 +429,17 @@ struct gguf *gguf_from_memory(const void *p, size_t n, const char *name, struct 
     return g;
 }
 
-static const void *map_file(const char *path, size_t *size, struct px_err *err)
+struct gguf *gguf_from_memory(const void *p, size_t n, const char *name, struct px_err *err)
+{
+    struct gguf *g = gguf_parse(p, n, name, err);
+    if (g && g->is_imported && gguf_check_head(g, err) != 0) {
+        px_wrap(err, "cannot read model %s", name);
+        gguf_free(&g);
+    }
+    return g;
+}
+
+static const void *map_file(const char *path, struct stat *out, struct px_err *err)
 {
     PX_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat st;
@@ -442,21 +458,23 @@ static const void *map_file(const char *path, size_t *size, struct px_err *err)
                       (unsigned long long)st.st_size);
         return NULL;
     }
-    *size = (size_t)st.st_size;
+    *out = st;
     return p;
 }
 
 struct gguf *gguf_open(const char *path, struct px_err *err)
 {
-    size_t size;
-    const void *p = map_file(path, &size, err);
+    struct stat st;
+    const void *p = map_file(path, &st, err);
     if (!p)
         return NULL;
-    struct gguf *g = gguf_from_memory(p, size, path, err);
-    if (g)
+    struct gguf *g = gguf_from_memory(p, (size_t)st.st_size, path, err);
+    if (g) {
         g->mapped = true;
-    else
-        munmap((void *)(uintptr_t)p, size);
+        g->st = st;
+    } else {
+        munmap((void *)(uintptr_t)p, (size_t)st.st_size);
+    }
     return g;
 }
 

@@ -1,4 +1,5 @@
-/* gguf.h - a GGUF v2/v3 file, mapped read-only and fully validated.
+/* gguf.h - a GGUF v2/v3 file, mapped read-only and fully validated; imported files too
+ * (imported.h says what is particular to them).
  *
  * Source: the GGUF specification (ggml). A hostile file is refused with a reason, never a crash:
  * every length, count, offset, alignment and type is checked against the file before use. */
@@ -29,6 +30,10 @@ enum ggml_type {
     GGML_BF16 = 30
 };
 
+/* Bytes that imported files hold beside the weights (imported.h): no type of weights, so that those
+ * who multiply need not know it. */
+#define GGML_I8 ((enum ggml_type)24)
+
 struct ggml_type_info {
     const char *name; /* "Q4_K"; NULL for types that this build does not know */
     uint32_t block;   /* values per block */
@@ -45,6 +50,7 @@ struct gguf_tensor {
     uint64_t offset;  /* from the start of the file */
     uint64_t bytes;
     const void *data; /* into the mapping */
+    bool in_panels;   /* laid out by panel_layout.h (imported files), not row by row */
 };
 
 struct gguf;

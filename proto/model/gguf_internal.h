@@ -2,8 +2,10 @@
 #ifndef PROTO_MODEL_GGUF_INTERNAL_H
 #define PROTO_MODEL_GGUF_INTERNAL_H
 
+#include <sys/stat.h>
+
 #include "proto/buf.h"
-#include "proto/model/gguf.h"
+#include "proto/model/imported.h"
 
 enum gguf_value_type {
     GGUF_U8 = 0,
@@ -42,10 +44,26 @@ struct gguf {
     struct gguf_key *keys; /* in file order */
     uint32_t *by_key;      /* indices sorted by key */
     uint32_t n_tensors;
-    struct gguf_tensor *tensors; /* in file order */
-    uint32_t *by_name;           /* indices sorted by name */
-    char *names;                 /* all tensor names, NUL-terminated */
+    struct gguf_tensor *tensors;  /* in file order */
+    uint32_t *by_name;            /* indices sorted by name */
+    char *names;                  /* all tensor names, NUL-terminated */
+    uint64_t infos_at, infos_end; /* where the descriptions of the tensors stand */
+    struct stat st;               /* of the file when it was mapped */
+    bool is_imported;
+    struct gguf_source source; /* the rest only when imported */
+    const uint8_t *panels;     /* [n_tensors] 0 or 1 */
 };
+
+/* gguf_from_memory without the checksum of an imported file's head: what it guards against is
+ * accident, and tests that damage files on purpose must get further. */
+struct gguf *gguf_parse(const void *p, size_t n, const char *name, struct px_err *err);
+
+/* The parts of opening that imported.c does. */
+int gguf_read_import(struct gguf *g, struct px_err *err); /* keys are there; 0 too if not one */
+int gguf_size_panels(struct gguf_tensor *t, struct px_err *err);
+int gguf_check_head(const struct gguf *g, struct px_err *err);
+/* What the head's checksum is made of: the file up to infos_end, the other checksums. */
+struct px_digest imported_head_digest(const void *head, uint64_t n, const void *others, uint64_t m);
 
 /* NULL when there is no such key. */
 const struct gguf_key *gguf_find_key(const struct gguf *g, const char *key);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "proto/mem.h"
+#include "worker/engine/panels.h"
 #include "worker/engine/rope.h"
 
 static const struct gguf_tensor *layer_tensor(const struct model *m, uint32_t layer,
@@ -26,7 +27,14 @@ static int bind_matrix(const struct gguf_tensor *t, const char *name, uint32_t n
     if (t->dims[0] != n_in || t->dims[1] != n_out)
         return px_fail(err, PX_EINPUT, "tensor %s is %llu x %llu, expected %u x %u", t->name,
                        (unsigned long long)t->dims[0], (unsigned long long)t->dims[1], n_in, n_out);
-    *w = (struct weight){.type = t->type, .data = t->data, .n_in = n_in, .n_out = n_out};
+    if (t->in_panels && (uintptr_t)t->data % PANEL_VECTOR != 0)
+        return px_fail(err, PX_EINPUT, "tensor %s: panels must begin at a multiple of %d bytes",
+                       t->name, PANEL_VECTOR);
+    *w = (struct weight){.type = t->type,
+                         .data = t->data,
+                         .n_in = n_in,
+                         .n_out = n_out,
+                         .layout = t->in_panels ? WEIGHT_PANELS : WEIGHT_ROWS};
     return 0;
 }
 
@@ -177,6 +185,10 @@ void model_embed(const struct model *m, uint32_t token, float *out)
 {
     const struct ggml_type_info *t = ggml_type_info(m->embd.type);
     px_assert(token < m->embd.n_out);
+    if (m->embd.layout == WEIGHT_PANELS) {
+        panels_row(m->embd.type, m->embd.data, m->embd.n_in, token, out);
+        return;
+    }
     size_t row_bytes = (size_t)(m->embd.n_in / t->block) * t->bytes;
     dequantize(m->embd.type, (const char *)m->embd.data + token * row_bytes, out, m->embd.n_in);
 }

@@ -1,6 +1,9 @@
 /* check_data.c - every weight of every tensor is looked at once. */
 #include <string.h>
 
+#include "proto/mem.h"
+#include "proto/model/imported.h"
+#include "worker/engine/panels.h"
 #include "worker/stage/check_internal.h"
 
 enum { CHUNK = 256 * 64 };
@@ -34,8 +37,24 @@ static void look(const float *v, uint64_t n, uint64_t start, struct found *f)
     }
 }
 
+static struct found scan_panels(struct check *c, const struct gguf_tensor *t, uint64_t done)
+{
+    struct found f = {0};
+    uint32_t n_in = (uint32_t)t->dims[0], n_out = (uint32_t)t->dims[1];
+    PX_FREE float *row = px_xcalloc(n_in, sizeof *row);
+    for (uint32_t o = 0; o < n_out; o++) {
+        panels_row(t->type, t->data, n_in, o, row);
+        look(row, n_in, (uint64_t)o * n_in, &f);
+        if (c->opt->progress && o % 1024 == 1023)
+            c->opt->progress(c->opt->ctx, done + t->bytes / n_out * o);
+    }
+    return f;
+}
+
 static struct found scan_tensor(struct check *c, const struct gguf_tensor *t, uint64_t done)
 {
+    if (t->in_panels)
+        return scan_panels(c, t, done);
     float values[CHUNK];
     struct found f = {0};
     const struct ggml_type_info *info = ggml_type_info(t->type);
@@ -54,10 +73,17 @@ static struct found scan_tensor(struct check *c, const struct gguf_tensor *t, ui
 bool check_data(struct check *c)
 {
     const struct gguf *g = c->m->gguf;
+    struct px_err err;
+    if (gguf_source(g) && gguf_check_data(g, c->opt->progress, c->opt->ctx, &err) != 0) {
+        check_failed(c, STAGE_DATA, "%s", err.text);
+        return false;
+    }
     uint64_t done = 0, values = 0;
-    unsigned zero_vectors = 0;
+    unsigned zero_vectors = 0, n_tensors = 0;
     for (uint32_t i = 0; i < gguf_n_tensors(g); i++) {
         const struct gguf_tensor *t = gguf_tensor_at(g, i);
+        if (gguf_is_own_tensor(g, t))
+            continue;
         struct found f = scan_tensor(c, t, done);
         if (f.n_nan + f.n_inf > 0) {
             check_failed(c, STAGE_DATA,
@@ -72,6 +98,7 @@ bool check_data(struct check *c)
             return false;
         }
         zero_vectors += f.n_nonzero == 0;
+        n_tensors++;
         done += t->bytes;
         values += t->dims[0] * t->dims[1] * t->dims[2] * t->dims[3];
         if (c->opt->progress)
@@ -79,6 +106,6 @@ bool check_data(struct check *c)
     }
     check_passed(c, STAGE_DATA,
                  "%llu values in %u tensors are finite; vectors that are all zero: %u",
-                 (unsigned long long)values, gguf_n_tensors(g), zero_vectors);
+                 (unsigned long long)values, n_tensors, zero_vectors);
     return true;
 }
