@@ -15,7 +15,6 @@
 #include "worker/stage/import.h"
 
 enum {
-    DEFAULT_ROWS = 16,
     LIGHT_PLACES = 512, /* replay and noop: units weigh nothing */
     MAX_DONE = 64,
     N_BACKENDS = BACKEND_NOOP + 1,
@@ -457,7 +456,7 @@ int session_run(const struct session_config *cfg, struct px_err *err)
     struct peer_config pc = cfg->peer;
     sigset_t set;
     s.last = &s.first;
-    s.rows = cfg->backend.max_rows ? cfg->backend.max_rows : DEFAULT_ROWS;
+    s.rows = cfg->backend.max_rows ? cfg->backend.max_rows : BACKEND_ROWS;
     gethostname(s.host, sizeof s.host - 1);
     pc.credits = s.rows + (s.rows + 3) / 4;
     sigemptyset(&set);

@@ -12,11 +12,13 @@
 #include "proto/err.h"
 #include "proto/unit.h"
 
+enum { BACKEND_ROWS = 32 }; /* side by side where nobody says how many */
+
 struct backend_config {
     int64_t memory_budget; /* bytes for private allocations (KV pages, activations) */
     int64_t host_memory;   /* bytes for mapped models and private memory together; 0: no limit */
     uint32_t threads;
-    uint32_t max_rows; /* rows in a batch at most; 0: the backend's default */
+    uint32_t max_rows; /* units side by side at most; 0: BACKEND_ROWS */
     const char *isa;   /* "auto", "scalar", "avx2", "avx512" */
 };
 
@@ -37,7 +39,7 @@ struct backend {
      * Fails at once for what can never run here (model missing, larger than the budget). */
     int (*submit)(void *self, const struct job *job, const struct unit *unit, uint64_t ticket,
                   struct px_err *err);
-    /* Advances every row by at most a slice of work (aim: under 200 ms); fills at most max of
+    /* Advances every row by at most a slice of work (aim: under 300 ms); fills at most max of
      * `done`, returns how many; -1 when the backend itself is broken. */
     int (*step)(void *self, struct backend_done *done, int max, struct px_err *err);
     void (*cancel)(void *self, uint64_t ticket); /* drops a row; it will not be reported */

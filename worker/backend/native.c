@@ -22,7 +22,7 @@
 #include "worker/engine/engine.h"
 #include "worker/engine/reuse.h"
 
-enum { DEFAULT_ROWS = 16, RESERVE_BYTES = 4 << 20 };
+enum { RESERVE_BYTES = 4 << 20 };
 
 struct held_model {
     char *path;
@@ -178,7 +178,7 @@ static struct held_model *load(struct native *n, const struct job *job, struct p
 static int make_engine(struct native *n, struct held_model *h, enum kv_type kv, struct px_err *err)
 {
     const struct model_config *c = &h->m->cfg;
-    uint32_t rows = n->cfg.max_rows ? n->cfg.max_rows : DEFAULT_ROWS;
+    uint32_t rows = n->cfg.max_rows ? n->cfg.max_rows : BACKEND_ROWS;
     uint64_t reuse_state = (uint64_t)c->n_layers *
                            (c->n_embd + 2 * (uint64_t)c->n_kv_heads * c->head_dim) * sizeof(float);
     int64_t used = private_bytes();

@@ -6,26 +6,20 @@
 
 #include "proto/clock.h"
 #include "proto/mem.h"
+#include "worker/engine/admission.h"
+#include "worker/engine/batch.h"
 #include "worker/engine/forward.h"
+#include "worker/engine/pace.h"
 #include "worker/engine/prefix_tree.h"
 #include "worker/engine/slot.h"
 
 enum {
-    DEFAULT_ROWS = 16,
+    DEFAULT_ROWS = 32,
     MAX_ROWS = 4096,
-    DEFAULT_BATCH = 256,
+    DEFAULT_BATCH = 512,
     MAX_BATCH = 4096,
-    LOGITS = 32,       /* rows with logits in one pass, or one per unit if that is more */
-    LOGITS_SHARE = 16, /* more, as long as they take at most this part of the budget */
-    FIRST_BATCH = 32,  /* before the speed is known */
-    STEP_AIM_US = 120 * 1000
-};
-
-/* What a row of the present pass is for. */
-struct row_use {
-    struct slot *slot;
-    struct lane *lane;
-    uint32_t index; /* lane: row of its feed */
+    LOGITS = 32,      /* rows that go through the output matrix together, at least */
+    LOGITS_SHARE = 16 /* more, as long as they take at most this part of the budget */
 };
 
 /* A row with logits, and what they say. */
@@ -46,28 +40,27 @@ struct engine {
     uint64_t page_bytes;
     uint32_t max_rows, max_batch, max_logits;
 
-    struct slot *slots;    /* [max_rows] */
-    struct slot **running; /* [max_rows] in order of arrival, during build_batch */
-    struct forward_row *rows;
-    struct row_use *uses;
+    struct slot *slots;           /* [max_rows] */
+    struct slot **running;        /* [max_rows] of the present pass, in order of beginning */
+    struct candidate *candidates; /* [max_rows] of the present admission */
+    struct batch batch;
+    struct pace pace;
     struct row_logits *read; /* [max_logits] */
-    const float *logits;     /* of the present pass */
-    uint32_t n_batch, n_logits;
+    const float *logits;     /* of read[0] and those after it */
     uint32_t pages_promised; /* sum of n_private over running slots */
-    uint64_t arrivals, endings, tokens;
-    double us_per_row; /* of recent passes; steers the size of a slice, never its results */
+    bool may_admit;          /* units or pages came since the last admission */
+    uint64_t arrivals, starts, endings;
+    struct engine_counters counters;
 };
 
 /* ---- memory ---- */
 
-/* Rows with logits in one pass: at least one per unit; where vocabulary and budget allow, every
- * row, for documents that are scored throughout. */
+/* Rows whose logits are there at once: the more, the less often the output matrix is read. */
 static uint32_t choose_logits(const struct engine *e, const struct engine_config *cfg)
 {
     uint64_t row = (uint64_t)e->m->cfg.n_vocab * sizeof(float);
-    uint64_t many = (uint64_t)cfg->memory_budget / LOGITS_SHARE / row;
-    uint32_t least = e->max_rows > LOGITS ? e->max_rows : LOGITS;
-    uint64_t n = many > least ? many : least;
+    uint64_t n = (uint64_t)cfg->memory_budget / LOGITS_SHARE / row;
+    n = n > LOGITS ? n : LOGITS;
     return n < e->max_batch ? (uint32_t)n : e->max_batch;
 }
 
@@ -150,8 +143,10 @@ struct engine *engine_new(const struct model *m, const struct tokenizer *tok,
     }
     e->slots = px_xcalloc(e->max_rows, sizeof *e->slots);
     e->running = px_xcalloc(e->max_rows, sizeof *e->running);
-    e->rows = px_xcalloc(e->max_batch, sizeof *e->rows);
-    e->uses = px_xcalloc(e->max_batch, sizeof *e->uses);
+    e->candidates = px_xcalloc(e->max_rows, sizeof *e->candidates);
+    batch_init(&e->batch, e->tree, &e->pace, e->max_batch);
+    e->batch.speculates = !cfg->no_speculation;
+    e->batch.n_forced = cfg->speculation;
     e->read = px_xcalloc(e->max_logits, sizeof *e->read);
     return e;
 }
@@ -179,6 +174,7 @@ int engine_submit(struct engine *e, const struct job *job, const struct unit *un
     s->ticket = ticket;
     s->order = s->state == SLOT_DONE ? e->endings++ : e->arrivals++;
     s->submitted_us = clk_now_us();
+    e->may_admit = true;
     return 0;
 }
 
@@ -207,6 +203,7 @@ static void retire(struct engine *e, struct slot *s)
         kv_seq_clear(e->kv, &s->lanes[i].seq);
     kv_seq_clear(e->kv, &s->seq);
     e->pages_promised -= s->n_private;
+    e->may_admit = true;
 }
 
 static void close_slot(struct engine *e, struct slot *s)
@@ -214,6 +211,7 @@ static void close_slot(struct engine *e, struct slot *s)
     if (is_running(s))
         retire(e, s);
     slot_close(s, e->kv);
+    e->may_admit = true;
 }
 
 void engine_free(struct engine **ep)
@@ -230,8 +228,8 @@ void engine_free(struct engine **ep)
     threads_free(&e->th);
     free(e->slots);
     free(e->running);
-    free(e->rows);
-    free(e->uses);
+    free(e->candidates);
+    batch_clear(&e->batch);
     free(e->read);
     free(e);
     *ep = NULL;
@@ -255,14 +253,6 @@ static struct slot *oldest(struct engine *e, enum slot_state state)
     return best;
 }
 
-static void extend(struct engine *e, struct kv_seq *seq, uint32_t from, uint32_t to)
-{
-    uint32_t new_pages = kv_pages_for(to) - from / KV_PAGE; /* a copy of a shared one included */
-    bool has_pages = from >= to || (prefix_make_room(e->tree, new_pages), true);
-    has_pages = has_pages && kv_seq_extend(e->kv, seq, from, to);
-    px_assert(has_pages); /* they were promised */
-}
-
 /* Full pages that a unit may share: the context's, but its last token is always computed. */
 static uint32_t path_pages(const struct engine *e, const struct slot *s)
 {
@@ -282,131 +272,62 @@ static bool start(struct engine *e, struct slot *s)
     prefix_open(e->tree, s->context, n_path, s, &s->path);
     for (uint32_t i = 0; i < n_path; i++)
         kv_seq_share(e->kv, &s->seq, prefix_page(s->path.nodes[i]));
-    extend(e, &s->seq, from, s->n_context);
+    prefix_extend(e->tree, &s->seq, from, s->n_context);
     if (e->has_cache && s->n_context)
         s->tail = prefix_tail_open(e->tree, n_path ? s->path.nodes[n_path - 1] : NULL,
                                    s->context + from, s->n_context - from, s->seq.pages[n_path], s);
+    s->order = e->starts++;
     slot_start(s, e->kv, clk_now_us());
     return true;
 }
 
-/* In order of arrival: a big unit is not overtaken forever by small ones. */
+/* Units that wait, the first to begin first. Returns how many. */
+static uint32_t rank_waiting(struct engine *e)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < e->max_rows; i++) {
+        struct slot *s = &e->slots[i];
+        if (s->state != SLOT_WAITING)
+            continue;
+        uint32_t shared = prefix_count(e->tree, s->context, path_pages(e, s));
+        e->candidates[n++] = (struct candidate){.unit = s,
+                                                .order = s->order,
+                                                .work = slot_work(s) - shared * KV_PAGE,
+                                                .shared = shared,
+                                                .overtaken = s->overtaken};
+    }
+    admission_sort(e->candidates, n);
+    return n;
+}
+
+/* s began: who came before it and waits was overtaken. */
+static void count_overtaken(struct engine *e, uint64_t order)
+{
+    for (uint32_t i = 0; i < e->max_rows; i++)
+        if (e->slots[i].state == SLOT_WAITING && e->slots[i].order < order)
+            e->slots[i].overtaken++;
+}
+
+/* Begins the first unit in rank that may and fits. */
+static bool admit_one(struct engine *e)
+{
+    uint32_t n = rank_waiting(e);
+    for (uint32_t i = 0; i < n; i++) {
+        const struct candidate *c = &e->candidates[i];
+        if (start(e, c->unit)) {
+            count_overtaken(e, c->order);
+            return true;
+        }
+        if (!admission_may_pass(c))
+            return false;
+    }
+    return false;
+}
+
 static void admit(struct engine *e)
 {
-    struct slot *s;
-    while ((s = oldest(e, SLOT_WAITING)) != NULL && start(e, s))
-        continue;
-}
-
-/* ---- batches ---- */
-
-static void add_row(struct engine *e, struct slot *s, struct lane *lane, uint32_t index,
-                    struct forward_row row)
-{
-    e->uses[e->n_batch] = (struct row_use){.slot = s, .lane = lane, .index = index};
-    e->rows[e->n_batch++] = row;
-    e->n_logits += row.wants_logits;
-}
-
-static void add_decode(struct engine *e, struct slot *s)
-{
-    uint32_t pos = slot_decode_pos(s);
-    extend(e, &s->seq, pos, pos + 1);
-    if (s->reuse)
-        reuse_next_step(s->reuse);
-    add_row(e, s, NULL, 0,
-            (struct forward_row){.seq = &s->seq,
-                                 .pos = pos,
-                                 .token = slot_decode_token(s),
-                                 .wants_logits = true,
-                                 .reuse = s->reuse});
-}
-
-static uint32_t room(const struct engine *e, uint32_t cap)
-{
-    return cap > e->n_batch ? cap - e->n_batch : 0;
-}
-
-static void add_lane(struct engine *e, struct slot *s, struct lane *l, uint32_t cap)
-{
-    const struct choice_feed *f = l->feed;
-    uint32_t n = f->n - l->n_fed, space = e->max_logits - e->n_logits;
-    uint32_t silent = l->n_fed < f->n_silent ? f->n_silent - l->n_fed : 0;
-    n = n < room(e, cap) ? n : room(e, cap);
-    n = n > silent && n - silent > space ? silent + space : n;
-    uint32_t pos = s->n_context + l->n_fed;
-    extend(e, &l->seq, pos, pos + n);
-    for (uint32_t i = 0; i < n; i++)
-        add_row(e, s, l, l->n_fed + i,
-                (struct forward_row){.seq = &l->seq,
-                                     .pos = pos + i,
-                                     .token = f->tokens[l->n_fed + i],
-                                     .wants_logits = l->n_fed + i >= f->n_silent});
-    l->n_fed += n;
-}
-
-/* Rows of the context up to `end`, as many as this pass has room for. */
-static void add_context_rows(struct engine *e, struct slot *s, uint32_t end, uint32_t cap)
-{
-    uint32_t n = end - s->n_fed, n_prompt = s->unit->n_prompt;
-    /* Common tokens of the choices are context too, but not prompt. */
-    uint32_t left = n_prompt > s->n_fed ? n_prompt - s->n_fed : 0;
-    n = n < room(e, cap) ? n : room(e, cap);
-    if (s->n_fed + n == s->n_context && n > 0 && e->n_logits == e->max_logits)
-        n--; /* no place for its logits in this pass */
-    for (uint32_t i = 0; i < n; i++)
-        add_row(e, s, NULL, 0,
-                (struct forward_row){.seq = &s->seq,
-                                     .pos = s->n_fed + i,
-                                     .token = s->context[s->n_fed + i],
-                                     .wants_logits = s->n_fed + i + 1 == s->n_context});
-    s->n_fed += n;
-    s->out.n_prompt_computed += n < left ? n : left;
-}
-
-/* Takes what others computed of the page that begins at `from`. False when the unit has to wait
- * for somebody who is computing it. */
-static bool take_computed(struct engine *e, struct slot *s, struct prefix_node *node, uint32_t from,
-                          uint32_t end)
-{
-    uint32_t have = prefix_computed(node);
-    bool is_mine = prefix_claim(node, s), wait = false;
-    if (is_mine && have == 0) {
-        uint32_t most = end == s->n_context ? end - from - 1 : end - from;
-        have = prefix_borrow(e->tree, node, most, &wait);
-    }
-    if (from + have > s->n_fed)
-        s->n_fed = from + have;
-    return !wait && (is_mine || s->n_fed == end);
-}
-
-static void add_prefill(struct engine *e, struct slot *s, uint32_t cap)
-{
-    while (s->n_fed < s->n_context && room(e, cap)) {
-        uint32_t page = s->n_fed / KV_PAGE, from = page * KV_PAGE;
-        uint32_t end = s->n_context - from > KV_PAGE ? from + KV_PAGE : s->n_context;
-        struct prefix_node *node = page < s->path.n ? s->path.nodes[page] : s->tail;
-        if (node && !take_computed(e, s, node, from, end))
-            return;
-        if (s->n_fed == end)
-            continue;
-        uint32_t had = s->n_fed;
-        add_context_rows(e, s, end, cap);
-        if (node)
-            prefix_advance(e->tree, node, s->n_fed - from);
-        if (s->n_fed == had)
-            return;
-    }
-}
-
-/* Rows of this pass: what the recent speed computes in the time a step may take. */
-static uint32_t batch_cap(const struct engine *e)
-{
-    double rows = e->us_per_row > 0 ? STEP_AIM_US / e->us_per_row : FIRST_BATCH;
-    uint32_t least = e->max_rows < 8 ? 8 : e->max_rows;
-    uint32_t cap = rows > e->max_batch ? e->max_batch : (uint32_t)rows;
-    cap = cap < least ? least : cap;
-    return cap < e->max_batch ? cap : e->max_batch;
+    while (e->may_admit)
+        e->may_admit = admit_one(e);
 }
 
 static int by_order(const void *a, const void *b)
@@ -417,28 +338,15 @@ static int by_order(const void *a, const void *b)
 
 static void build_batch(struct engine *e)
 {
-    struct slot **running = e->running;
-    uint32_t n = 0, cap = batch_cap(e);
-    e->n_batch = e->n_logits = 0;
-    prefix_begin_pass(e->tree);
+    uint32_t n = 0;
     for (uint32_t i = 0; i < e->max_rows; i++)
         if (is_running(&e->slots[i]))
-            running[n++] = &e->slots[i];
-    qsort(running, n, sizeof *running, by_order);
-    for (uint32_t i = 0; i < n; i++) {
-        if (running[i]->out.batch < n)
-            running[i]->out.batch = n;
-        if (running[i]->state == SLOT_DECODE)
-            add_decode(e, running[i]);
-    }
-    for (uint32_t i = 0; i < n; i++) {
-        struct slot *s = running[i];
-        for (uint32_t j = 0; s->state == SLOT_LANES && j < s->n_lanes; j++)
-            if (s->lanes[j].is_open)
-                add_lane(e, s, &s->lanes[j], cap);
-        if (s->state == SLOT_PREFILL)
-            add_prefill(e, s, cap);
-    }
+            e->running[n++] = &e->slots[i];
+    qsort(e->running, n, sizeof(struct slot *), by_order);
+    for (uint32_t i = 0; i < n; i++)
+        if (e->running[i]->out.batch < n)
+            e->running[i]->out.batch = n;
+    batch_build(&e->batch, e->running, n);
 }
 
 /* ---- results ---- */
@@ -452,8 +360,8 @@ static void use_logits(struct engine *e, const struct row_logits *l, int64_t now
         slot_lane_scored(s, e->kv, u->lane, u->index, &l->reading, now_us);
     else if (s->state == SLOT_PREFILL)
         slot_prefilled(s, e->kv, &l->reading, now_us);
-    else
-        slot_decoded(s, &l->reading, now_us);
+    else if (slot_decoded(s, u->index, &l->reading, now_us))
+        e->counters.accepted += u->index > 0;
     if (was_running && s->state == SLOT_DONE) {
         retire(e, s);
         s->order = e->endings++;
@@ -465,34 +373,38 @@ static void read_task(void *arg, uint32_t task, uint32_t worker)
     struct engine *e = arg;
     struct row_logits *l = &e->read[task];
     (void)worker;
-    l->reading = slot_read(l->use->slot, e->logits + (size_t)task * e->m->cfg.n_vocab);
+    l->reading =
+        slot_read(l->use->slot, l->use->index, e->logits + (size_t)task * e->m->cfg.n_vocab);
 }
 
 /* Reading goes over whole vocabularies, so the threads share it; what follows is quick. */
-static void use_all_logits(struct engine *e)
+static void use_all_logits(struct engine *e, uint32_t n_wanted)
 {
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < e->n_batch; i++)
-        if (e->rows[i].wants_logits)
-            e->read[n++].use = &e->uses[i];
-    threads_run(e->th, n, read_task, e);
-    int64_t now = clk_now_us();
-    for (uint32_t i = 0; i < n; i++)
-        use_logits(e, &e->read[i], now);
+    const struct batch *b = &e->batch;
+    for (uint32_t first = 0, row = 0; first < n_wanted; first += e->max_logits) {
+        uint32_t n = 0;
+        for (; row < b->n && n < e->max_logits; row++)
+            if (b->rows[row].wants_logits)
+                e->read[n++].use = &b->uses[row];
+        e->logits = forward_logits(e->fwd, first, n);
+        threads_run(e->th, n, read_task, e);
+        int64_t now = clk_now_us();
+        for (uint32_t i = 0; i < n; i++)
+            use_logits(e, &e->read[i], now);
+    }
 }
 
 void engine_step(struct engine *e)
 {
-    int64_t start = clk_now_us();
+    int64_t start_us = clk_now_us();
     admit(e);
     build_batch(e);
-    if (e->n_batch == 0)
+    if (e->batch.n == 0)
         return;
-    e->logits = forward_run(e->fwd, e->rows, e->n_batch);
-    use_all_logits(e);
-    double per_row = (double)(clk_now_us() - start) / e->n_batch;
-    e->us_per_row = e->us_per_row > 0 ? 0.5 * (e->us_per_row + per_row) : per_row;
-    e->tokens += e->n_batch;
+    use_all_logits(e, forward_pass(e->fwd, e->batch.rows, e->batch.n));
+    pace_pass(&e->pace, e->batch.n, (double)(clk_now_us() - start_us));
+    e->counters.passes++;
+    e->counters.rows += e->batch.n;
 }
 
 bool engine_take(struct engine *e, uint64_t *ticket, struct completion *out)
@@ -523,7 +435,7 @@ uint32_t engine_active(const struct engine *e)
 
 uint64_t engine_tokens(const struct engine *e)
 {
-    return e->tokens;
+    return e->counters.rows;
 }
 
 const char *engine_isa(const struct engine *e)
@@ -534,4 +446,16 @@ const char *engine_isa(const struct engine *e)
 uint32_t engine_max_rows(const struct engine *e)
 {
     return e->max_rows;
+}
+
+struct engine_counters engine_counters(const struct engine *e)
+{
+    struct engine_counters c = e->counters;
+    c.drafted = e->batch.n_drafted;
+    return c;
+}
+
+bool engine_give_up_idle(struct engine *e)
+{
+    return prefix_make_room(e->tree, kv_pool_pages(e->kv));
 }

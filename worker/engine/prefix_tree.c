@@ -187,6 +187,14 @@ bool prefix_make_room(struct prefix_tree *t, uint32_t n)
     return kv_pool_unused(t->kv) >= n;
 }
 
+void prefix_extend(struct prefix_tree *t, struct kv_seq *seq, uint32_t from, uint32_t to)
+{
+    uint32_t new_pages = kv_pages_for(to) - from / KV_PAGE; /* a copy of a shared one included */
+    bool has_pages = from >= to || (prefix_make_room(t, new_pages), true);
+    has_pages = has_pages && kv_seq_extend(t->kv, seq, from, to);
+    px_assert(has_pages);
+}
+
 void prefix_tree_free(struct prefix_tree **tp)
 {
     struct prefix_tree *t = *tp;
@@ -232,6 +240,15 @@ static void append(struct prefix_path *path, struct prefix_node *node)
 {
     PX_GROW(path->nodes, path->n, path->cap);
     path->nodes[path->n++] = node;
+}
+
+uint32_t prefix_count(const struct prefix_tree *t, const uint32_t *tokens, uint32_t n_pages)
+{
+    struct prefix_node *parent = NULL;
+    uint32_t n = 0;
+    while (n < n_pages && (parent = find(t, parent, tokens + (size_t)n * KV_PAGE)) != NULL)
+        n++;
+    return n;
 }
 
 uint32_t prefix_count_open(const struct prefix_tree *t, const uint32_t *tokens, uint32_t n_pages)

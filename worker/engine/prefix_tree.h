@@ -40,8 +40,12 @@ uint32_t prefix_idle_pages(const struct prefix_tree *t); /* that could be given 
  * when it cannot. */
 bool prefix_make_room(struct prefix_tree *t, uint32_t n);
 
-/* Of the full pages of tokens[0 .. n_pages * KV_PAGE): how many some open path holds already,
- * so that opening them takes no memory from anybody. */
+/* kv_seq_extend, with idle pages given up for it; the pool must have room then. */
+void prefix_extend(struct prefix_tree *t, struct kv_seq *seq, uint32_t from, uint32_t to);
+
+/* Of the full pages of tokens[0 .. n_pages * KV_PAGE): how many are there already, and how many
+ * some open path holds, so that opening them takes no memory from anybody. */
+uint32_t prefix_count(const struct prefix_tree *t, const uint32_t *tokens, uint32_t n_pages);
 uint32_t prefix_count_open(const struct prefix_tree *t, const uint32_t *tokens, uint32_t n_pages);
 
 /* Opens the path of these pages; new ones are owner's to compute. The pool must have room for

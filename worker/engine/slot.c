@@ -10,6 +10,8 @@
 /* Lanes only have to fill a pass: few for long feeds. */
 enum { MAX_LANES = 16, LANE_TOKENS = 256 };
 
+enum { LEAST_MATCH = 2 }; /* tokens that must have stood before for what followed to be a guess */
+
 static const char not_finite[] = "the model computed logits that are not finite numbers";
 
 static int check_tokens(const char *what, const uint32_t *tokens, uint32_t n, uint32_t n_vocab,
@@ -224,6 +226,16 @@ int slot_open(struct slot *s, const struct model *m, const struct tokenizer *tok
     return 0;
 }
 
+uint64_t slot_work(const struct slot *s)
+{
+    uint64_t work = s->n_context;
+    if (s->job->kind == UNIT_GENERATE)
+        return work + s->limit;
+    for (uint32_t i = 0; i < s->choices->n_feeds; i++)
+        work += s->choices->feeds[i].n;
+    return work;
+}
+
 void slot_close(struct slot *s, struct kv_pool *kv)
 {
     kv_seq_clear(kv, &s->seq);
@@ -237,20 +249,29 @@ void slot_close(struct slot *s, struct kv_pool *kv)
     memset(s, 0, sizeof *s);
 }
 
-struct slot_reading slot_read(const struct slot *s, const float *logits)
+/* The forced token after the first `index` guesses, if they were right. */
+static bool is_forced(const struct slot *s, uint32_t index, uint32_t *token)
+{
+    struct think t = s->think;
+    for (uint32_t n = s->out.n_tokens; n < s->n_before + index; n++)
+        think_take(&t, s->out.tokens, n + 1, 0);
+    return think_forces(&t, token);
+}
+
+struct slot_reading slot_read(const struct slot *s, uint32_t index, const float *logits)
 {
     const struct job *j = s->job;
     uint32_t n = s->m->cfg.n_vocab;
     struct slot_reading r = {.logits = logits, .is_finite = sample_finite(logits, n)};
     if (!r.is_finite)
         return r;
-    if (j->kind == UNIT_GENERATE && think_forces(&s->think, &r.token))
+    if (j->kind == UNIT_GENERATE && is_forced(s, index, &r.token))
         return r;
     if (j->kind == UNIT_GENERATE) {
         struct sample_key key = {.seed = j->sampler.seed,
                                  .problem = s->problem_hash,
                                  .sample = s->unit->sample,
-                                 .position = s->out.n_tokens};
+                                 .position = s->n_before + index};
         r.token = sample_token(logits, n, &j->sampler, &key);
     } else {
         r.token = sample_argmax(logits, n);
@@ -284,6 +305,36 @@ static size_t find_stop(const struct job *j, const struct px_buf *text, size_t f
             best = (size_t)(p - text->data);
     }
     return best;
+}
+
+/* As many guesses as pay, written behind the tokens. At most one less than what may still be
+ * generated, since the last token is not fed. */
+static uint32_t guess(struct slot *s, const struct draft_plan *plan)
+{
+    struct draft_text text = {.prompt = s->unit->prompt,
+                              .output = s->out.tokens,
+                              .n_prompt = s->unit->n_prompt,
+                              .n_output = s->out.n_tokens};
+    uint32_t most = s->limit - 1 - s->out.n_tokens, at = 0, n = 0;
+    double chance = 1;
+    most = most < DRAFT_MOST ? most : DRAFT_MOST;
+    most = most < plan->most ? most : plan->most;
+    if (most == 0 || (!plan->n_forced && pace_price(plan->pace, plan->rows) >= 1))
+        return 0;
+    uint32_t n_match = draft_find(&text, plan->n_forced ? 1 : LEAST_MATCH, &at);
+    if (n_match == 0 && !plan->n_forced)
+        return 0;
+    double each = draft_chance(&s->record, n_match);
+    for (; n < most && !plan->n_forced; n++, chance *= each)
+        if (chance * each <= pace_price(plan->pace, plan->rows + n))
+            break;
+    if (plan->n_forced)
+        n = plan->n_forced < most ? plan->n_forced : most;
+    for (uint32_t i = 0; i < n; i++)
+        PX_GROW(s->out.tokens, s->out.n_tokens + i, s->cap_tokens);
+    text.output = s->out.tokens;
+    draft_copy(&text, at, n, s->out.tokens + s->out.n_tokens);
+    return n;
 }
 
 static void finish_generation(struct slot *s, enum finish how, int64_t now_us)
@@ -336,23 +387,48 @@ static void take_token(struct slot *s, uint32_t token, int64_t now_us)
     }
 }
 
-void slot_decoded(struct slot *s, const struct slot_reading *r, int64_t now_us)
+uint32_t slot_begin_step(struct slot *s, const struct draft_plan *plan)
 {
-    s->out.decode_steps++;
-    if (r->is_finite)
-        take_token(s, r->token, now_us);
-    else
-        finish_error(s, not_finite);
+    s->n_before = s->out.n_tokens;
+    s->n_draft = s->n_right = 0;
+    if (s->reuse == NULL && plan->most)
+        s->n_draft = guess(s, plan);
+    return s->n_draft;
 }
 
 uint32_t slot_decode_pos(const struct slot *s)
 {
-    return s->unit->n_prompt + s->out.n_tokens - 1;
+    return s->unit->n_prompt + s->n_before - 1;
 }
 
-uint32_t slot_decode_token(const struct slot *s)
+uint32_t slot_decode_token(const struct slot *s, uint32_t i)
 {
-    return s->out.tokens[s->out.n_tokens - 1];
+    return s->out.tokens[s->n_before - 1 + i];
+}
+
+/* How good the guesses were is clear when the first wrong one is, or the last. */
+static void judge(struct slot *s, uint32_t i, bool is_right)
+{
+    s->n_right += is_right;
+    if (!is_right || i + 1 == s->n_draft)
+        draft_judge(&s->record, s->n_draft, s->n_right);
+}
+
+bool slot_decoded(struct slot *s, uint32_t i, const struct slot_reading *r, int64_t now_us)
+{
+    if (s->state != SLOT_DECODE || i != s->n_right)
+        return false;
+    s->out.decode_steps++;
+    if (!r->is_finite) {
+        finish_error(s, not_finite);
+        return true;
+    }
+    if (i < s->n_draft)
+        judge(s, i, s->out.tokens[s->out.n_tokens] == r->token);
+    else if (s->n_draft == 0)
+        draft_pass_by(&s->record);
+    take_token(s, r->token, now_us);
+    return true;
 }
 
 /* ---- choices ---- */

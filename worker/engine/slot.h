@@ -14,8 +14,10 @@
 #include "proto/model/tokenizer.h"
 #include "proto/unit.h"
 #include "worker/engine/choices.h"
+#include "worker/engine/draft.h"
 #include "worker/engine/kv.h"
 #include "worker/engine/model.h"
+#include "worker/engine/pace.h"
 #include "worker/engine/prefix_tree.h"
 #include "worker/engine/reuse.h"
 #include "worker/engine/think.h"
@@ -32,7 +34,8 @@ struct lane {
 struct slot {
     enum slot_state state;
     uint64_t ticket;
-    uint64_t order; /* of arrival; once done, of finishing */
+    uint64_t order;     /* of arrival, of beginning, of finishing: among those in its state */
+    uint32_t overtaken; /* waiting: later ones that began before it */
     const struct job *job;
     const struct unit *unit;
     const struct model *m;
@@ -53,7 +56,12 @@ struct slot {
     struct reuse *reuse;
     struct think think;
     struct px_buf text;
-    uint32_t cap_tokens;
+    uint32_t cap_tokens; /* of out.tokens, which guesses follow */
+
+    /* Guesses of the present pass: out.tokens[n_before .. n_before + n_draft). */
+    uint32_t n_before; /* tokens before the pass */
+    uint32_t n_draft, n_right;
+    struct draft_record record;
 
     struct lane *lanes;
     uint32_t n_lanes;
@@ -70,6 +78,8 @@ struct slot {
 int slot_open(struct slot *s, const struct model *m, const struct tokenizer *tok,
               const struct job *job, const struct unit *unit, uint32_t max_pages,
               uint64_t page_bytes, struct px_err *err) PX_MUST_CHECK;
+/* Tokens that a waiting unit computes at most, if nothing is there. */
+uint64_t slot_work(const struct slot *s);
 /* Frees everything but path and tail, which the engine closed; s is SLOT_FREE. */
 void slot_close(struct slot *s, struct kv_pool *kv);
 
@@ -81,22 +91,36 @@ struct slot_reading {
     double log_sum_exp; /* choices only */
 };
 
-/* Reads a row's logits for a unit. Pure, any thread: s is only looked at. */
-struct slot_reading slot_read(const struct slot *s, const float *logits);
+/* Reads a row's logits for a unit; index: the guess that the row was fed, 0 for none. Pure, any
+ * thread: s is only looked at. */
+struct slot_reading slot_read(const struct slot *s, uint32_t index, const float *logits);
 
 /* May begin: SLOT_PREFILL, or SLOT_LANES when there is no context to compute. */
 void slot_start(struct slot *s, struct kv_pool *kv, int64_t now_us);
 /* After the last context token: first generated token, or first tokens of all choices. */
 void slot_prefilled(struct slot *s, struct kv_pool *kv, const struct slot_reading *r,
                     int64_t now_us);
-/* After a decode step. */
-void slot_decoded(struct slot *s, const struct slot_reading *r, int64_t now_us);
 /* After row `index` of a lane's feed, one that scores something. */
 void slot_lane_scored(struct slot *s, struct kv_pool *kv, struct lane *lane, uint32_t index,
                       const struct slot_reading *r, int64_t now_us);
 
-/* Position and token that a decode step feeds. */
+/* ---- decoding ---- */
+
+/* How many guesses to take: as long as they are likely to be worth their rows. */
+struct draft_plan {
+    const struct pace *pace;
+    uint32_t rows;     /* of the pass without them */
+    uint32_t most;     /* rows there is room for; 0: none */
+    uint32_t n_forced; /* take as many whatever they are worth; 0: see above */
+};
+
+/* Begins a decode step: it feeds the last token and then as many guesses as returned. */
+uint32_t slot_begin_step(struct slot *s, const struct draft_plan *plan);
+/* Position of the step's first row, and the token of row i. */
 uint32_t slot_decode_pos(const struct slot *s);
-uint32_t slot_decode_token(const struct slot *s);
+uint32_t slot_decode_token(const struct slot *s, uint32_t i);
+/* After row i of the step, in order. False for a row behind a wrong guess, or behind the end: what
+ * it says is about another text. */
+bool slot_decoded(struct slot *s, uint32_t i, const struct slot_reading *r, int64_t now_us);
 
 #endif

@@ -126,7 +126,7 @@ static void a_completion_says_where_it_came_from(void **state)
     struct job j = job_for(path_a);
     struct unit u = some_unit(0);
     (void)state;
-    assert_int_equal(b->credits(b->self, &j), 16);
+    assert_int_equal(b->credits(b->self, &j), BACKEND_ROWS);
     uint64_t before = b->progress(b->self);
     struct completion c = run(b, &j, &u);
     assert_true(c.finish == FINISH_LENGTH || c.finish == FINISH_EOS);
@@ -135,7 +135,7 @@ static void a_completion_says_where_it_came_from(void **state)
     assert_int_equal(c.n_prompt, 5);
     assert_int_equal(c.batch, 1);
     assert_true(c.wall_us > 0 && c.rss_bytes > 0 && c.prefill_s >= 0 && c.decode_s > 0);
-    assert_int_equal(b->progress(b->self) - before, 5 + c.decode_steps);
+    assert_true(b->progress(b->self) - before >= 5 + c.decode_steps); /* guesses count as well */
     completion_clear(&c);
     free_backend(b);
 }
@@ -149,7 +149,7 @@ static void another_model_waits_until_the_engine_is_idle(void **state)
     (void)state;
     jk.kv = KV_F32;
     assert_int_equal(b->submit(b->self, &ja, &u, 1, &err), 0);
-    assert_int_equal(b->credits(b->self, &ja), 15);
+    assert_int_equal(b->credits(b->self, &ja), BACKEND_ROWS - 1);
     assert_int_equal(b->credits(b->self, &jb), 0);
     assert_int_equal(b->credits(b->self, &jk), 0);
     assert_int_equal(b->submit(b->self, &jb, &u, 2, &err), -1);

@@ -1,137 +1,8 @@
 /* test_prefix_cache.c - shared heads in the engine: the same bits with and without, whatever the
  * schedule and however little memory there is; and heads really are computed once. */
-#include "engine_fixture.h"
+#include "schedule_fixture.h"
 
-enum { MANY = 40, ROUNDS = 12 };
-
-static uint64_t random_state;
-
-static uint32_t draw(uint32_t n)
-{
-    random_state = random_state * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(random_state >> 33) % n;
-}
-
-/* Units that begin with pieces of a few texts, so that heads meet at all kinds of places. */
-static struct unit random_unit(uint32_t i, bool has_choices)
-{
-    struct unit u = {.problem = px_xasprintf("p%u", i), .sample = i % 3};
-    uint32_t n = 1 + draw(150), turn = draw(n + 1);
-    uint32_t *head = ids(n, draw(3)), *rest = ids(n, 50 + draw(2));
-    memcpy(head + turn, rest, (n - turn) * sizeof *head);
-    free(rest);
-    u.prompt = head;
-    u.n_prompt = n;
-    if (!has_choices)
-        return u;
-    add_choices(&u, 1 + draw(4), draw(40));
-    for (uint32_t j = 0; j < u.n_choices; j++)
-        u.choices[j].n_skip = draw(u.choices[j].n_tokens);
-    return u;
-}
-
-struct many {
-    struct unit units[MANY];
-    struct completion want[MANY];
-    struct job jobs[3]; /* generate, choice, generate with layer reuse */
-    uint32_t layers[2];
-};
-
-static const struct job *job_of(const struct many *m, uint32_t i)
-{
-    return &m->jobs[i % 3];
-}
-
-static void setup_many(struct fixture *f, struct many *m)
-{
-    setup(f, "qwen2", GGML_Q8_0);
-    f->job.max_tokens = 40;
-    for (int i = 0; i < 3; i++)
-        m->jobs[i] = f->job;
-    m->jobs[1].kind = UNIT_CHOICE;
-    m->layers[0] = 1;
-    m->layers[1] = 2;
-    m->jobs[2].reuse = (struct reuse_spec){
-        .k = 2, .layers = m->layers, .n_layers = 2, .mode = REUSE_DELTA, .kv = REUSE_KV_COPY};
-    random_state = 7;
-    for (uint32_t i = 0; i < MANY; i++) {
-        struct px_err err = {0};
-        struct engine_config cfg = {
-            .threads = 1, .kv = f->job.kv, .memory_budget = BUDGET, .no_prefix_cache = true};
-        struct engine *e = engine_new(f->t->m, f->tok, &cfg, &err);
-        uint64_t ticket;
-        m->units[i] = random_unit(i, i % 3 == 1);
-        if (engine_submit(e, job_of(m, i), &m->units[i], i, &err))
-            fail_msg("%s", err.text);
-        while (!engine_take(e, &ticket, &m->want[i]))
-            engine_step(e);
-        assert_int_equal(m->want[i].n_prompt_computed, m->units[i].n_prompt);
-        engine_free(&e);
-    }
-}
-
-static void teardown_many(struct fixture *f, struct many *m)
-{
-    for (uint32_t i = 0; i < MANY; i++) {
-        unit_clear(&m->units[i]);
-        completion_clear(&m->want[i]);
-    }
-    teardown(f);
-}
-
-/* The smallest engine of so many rows that takes every unit, and a little more. */
-static struct engine *small_engine(struct fixture *f, const struct many *m, uint32_t rows,
-                                   uint32_t batch, uint32_t threads, int64_t more)
-{
-    for (int64_t budget = 1 << 16;; budget += 1 << 15) {
-        struct engine_config cfg = {.threads = threads,
-                                    .kv = f->job.kv,
-                                    .memory_budget = budget + more,
-                                    .max_rows = rows,
-                                    .max_batch = batch};
-        struct engine *e = engine_new(f->t->m, f->tok, &cfg, NULL);
-        bool takes_all = e != NULL;
-        for (uint32_t i = 0; takes_all && i < MANY; i++) {
-            takes_all = engine_submit(e, job_of(m, i), &m->units[i], i, NULL) == 0;
-            engine_cancel(e, i);
-        }
-        if (takes_all)
-            return e;
-        engine_free(&e);
-    }
-}
-
-/* Submits in random order, cancels some on the way and submits them again. */
-static void play(const struct many *m, struct engine *e, struct completion *out)
-{
-    enum { WAITING, RUNNING, DONE } at[MANY] = {WAITING};
-    for (uint32_t n_done = 0; n_done < MANY;) {
-        uint64_t ticket;
-        struct completion c;
-        for (uint32_t tries = draw(4); tries && engine_free_rows(e); tries--) {
-            uint32_t i = draw(MANY);
-            if (at[i] != WAITING)
-                continue;
-            struct px_err err = {0};
-            if (engine_submit(e, job_of(m, i), &m->units[i], i, &err))
-                fail_msg("%s", err.text);
-            at[i] = RUNNING;
-        }
-        uint32_t victim = draw(MANY);
-        if (at[victim] == RUNNING && draw(20) == 0) {
-            engine_cancel(e, victim);
-            at[victim] = WAITING;
-        }
-        engine_step(e);
-        while (engine_take(e, &ticket, &c)) {
-            assert_int_equal(at[ticket], RUNNING);
-            at[ticket] = DONE;
-            out[ticket] = c;
-            n_done++;
-        }
-    }
-    assert_int_equal(engine_active(e), 0);
-}
+enum { ROUNDS = 12 };
 
 static void bits_do_not_depend_on_what_is_shared(void **state)
 {
@@ -146,8 +17,9 @@ static void bits_do_not_depend_on_what_is_shared(void **state)
     setup_many(&f, &m);
     for (uint32_t round = 0; round < ROUNDS; round++) {
         uint32_t w = round % (sizeof ways / sizeof *ways);
-        struct engine *e =
-            small_engine(&f, &m, ways[w].rows, ways[w].batch, ways[w].threads, ways[w].more);
+        struct engine_config cfg = {
+            .threads = ways[w].threads, .max_rows = ways[w].rows, .max_batch = ways[w].batch};
+        struct engine *e = small_engine(&f, &m, cfg, ways[w].more);
         struct completion got[MANY];
         play(&m, e, got);
         assert_same_results(m.want, got, MANY);
