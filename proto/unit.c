@@ -39,6 +39,21 @@ enum peer_role unit_kind_role(enum unit_kind k)
     return ROLE_GENERATE;
 }
 
+static const char *const kv_names[] = {[KV_F32] = "f32", [KV_F16] = "f16", [KV_Q8_0] = "q8_0"};
+
+const char *kv_type_name(enum kv_type t)
+{
+    return t >= KV_F32 && t <= KV_Q8_0 ? kv_names[t] : "none";
+}
+
+enum kv_type kv_type_of(const char *name)
+{
+    for (enum kv_type t = KV_F32; t <= KV_Q8_0; t++)
+        if (strcmp(name, kv_names[t]) == 0)
+            return t;
+    return 0;
+}
+
 const char *backend_kind_name(enum backend_kind b)
 {
     switch (b) {
@@ -160,7 +175,7 @@ int job_decode(const void *p, size_t n, struct job *out, struct px_err *err)
     get_sampler(&r, &j.sampler);
     j.max_tokens = px_get_u32(&r);
     j.context = px_get_u32(&r);
-    j.kv = (enum kv_type)codec_get_enum(&r, 0, KV_F16);
+    j.kv = (enum kv_type)codec_get_enum(&r, 0, KV_Q8_0);
     get_reuse(&r, &j.reuse);
     get_stops(&r, &j);
     j.stop_tokens = codec_get_u32s(&r, &j.n_stop_tokens);

@@ -34,7 +34,11 @@ enum peer_role unit_kind_role(enum unit_kind k);
 enum backend_kind { BACKEND_NATIVE = 1, BACKEND_REPLAY, BACKEND_NOOP };
 const char *backend_kind_name(enum backend_kind b);
 
-enum kv_type { KV_F32 = 1, KV_F16 };
+/* How keys and values are kept; docs/numerics.md ("Attention") defines the rounding. */
+enum kv_type { KV_F32 = 1, KV_F16, KV_Q8_0 };
+enum { KV_Q8_BLOCK = 32 };                 /* values that share a half-precision scale */
+const char *kv_type_name(enum kv_type t);  /* "f32", "f16", "q8_0" */
+enum kv_type kv_type_of(const char *name); /* 0: no such name */
 
 struct sampler_spec {
     double temperature; /* 0: greedy, and the rest does not act */

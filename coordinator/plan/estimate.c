@@ -163,8 +163,7 @@ static void estimate_rows(const struct plan *p, const struct resources *res, str
         uint32_t limit = g->generate.context ? g->generate.context : m->config.context_length;
         if (length > limit)
             length = limit;
-        unsigned width = g->generate.kv == KV_F16 ? 2 : 4;
-        int64_t kv = (int64_t)(length * model_kv_bytes_per_token(&m->config, width));
+        int64_t kv = (int64_t)(length * model_kv_bytes_per_token(&m->config, g->generate.kv));
         if (kv > e->per_row)
             e->per_row = kv;
     }

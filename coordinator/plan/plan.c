@@ -207,6 +207,10 @@ static bool add_cell(struct builder *b, uint32_t stage, const char *model_name, 
                      "eval.context: %u is more than the %u positions of '%s'", rc->settings.context,
                      m->config.context_length, model_name);
     }
+    if (n_layers && model_kv_check(&m->config, rc->settings.kv, &err) != 0) {
+        plan_finding(b, s->line, s->column, "eval.kv: %s ('%s')", err.text, model_name);
+        return false;
+    }
     c.speedup_bound = reuse_speedup_bound(&c.reuse, n_layers);
     c.names = px_xcalloc(c.n_names, sizeof *c.names);
     for (uint32_t i = 0; i < c.n_names; i++)

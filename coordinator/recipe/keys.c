@@ -6,7 +6,7 @@
 
 static const char *const backends[] = {"native", "replay", "noop", NULL};
 static const char *const styles[] = {"task", "completion", "function", "raw", "whole", NULL};
-static const char *const kv_types[] = {"f16", "f32", NULL};
+static const char *const kv_types[] = {"f16", "f32", "q8_0", NULL};
 static const char *const severities[] = {"warn", "stop", "stop_early", NULL};
 static const char *const subsets[] = {"first", "middle", "last", NULL};
 static const char *const modes[] = {"delta", "skip", "output", NULL};
@@ -230,7 +230,7 @@ const struct key recipe_keys[] = {
      .allowed = kv_types,
      .knob = KNOB_KV,
      .acts = "native models",
-     .doc = "Precision in which keys and values are kept."},
+     .doc = "Precision in which keys and values are kept; q8_0 takes heads of 32, 64, 96 ... dimensions."},
     {.path = KEY_EVAL ".context",
      .type = KEY_INT,
      .lo = 1,
@@ -473,7 +473,7 @@ static const struct {
     {KEY_EVAL ".sampler",
      " repetition_penalty presence_penalty frequency_penalty typical_p mirostat "
      "logit_bias grammar beams "},
-    {KEY_EVAL ".kv", " q8_0 q4_0 bf16 "},
+    {KEY_EVAL ".kv", " q4_0 bf16 "},
     {KEY_EVAL ".reuse", " threshold schedule warmup "},
     {KEY_EVAL ".reuse.kv", " hole "},
     {"resources", " gpus nodes partition time walltime disk network slurm "},

@@ -155,7 +155,7 @@ void settings_apply(struct eval_settings *s, const struct key *key, const struct
         apply_stops(s, node);
         break;
     case KNOB_KV:
-        s->kv = enum_of(key, node) == 0 ? KV_F16 : KV_F32;
+        s->kv = kv_type_of(key->allowed[enum_of(key, node)]);
         break;
     case KNOB_CONTEXT:
         s->context = (uint32_t)int_of(key, node, 0);
@@ -291,7 +291,7 @@ void settings_write_value(const struct eval_settings *s, enum knob knob, struct 
         write_stops(s, out);
         break;
     case KNOB_KV:
-        px_buf_str(out, s->kv == KV_F16 ? "f16" : "f32");
+        px_buf_str(out, kv_type_name(s->kv));
         break;
     case KNOB_CONTEXT:
         write_int(out, s->context, 0, "model");

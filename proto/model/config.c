@@ -332,7 +332,23 @@ int model_config_read(const struct gguf *g, struct model_config *out, struct px_
     return 0;
 }
 
-uint64_t model_kv_bytes_per_token(const struct model_config *c, unsigned bytes_per_value)
+int model_kv_check(const struct model_config *c, enum kv_type type, struct px_err *err)
 {
-    return (uint64_t)2 * c->n_layers * c->n_kv_heads * c->head_dim * bytes_per_value;
+    if (type < KV_F32 || type > KV_Q8_0)
+        return px_fail(err, PX_EUSAGE, "kv type %d is none of f32, f16, q8_0", (int)type);
+    if (type == KV_Q8_0 && c->head_dim % KV_Q8_BLOCK != 0)
+        return px_fail(
+            err, PX_EUNSUPPORTED,
+            "kv q8_0 keeps blocks of %d values, and this model's heads have %u dimensions, "
+            "not a multiple; use f16",
+            KV_Q8_BLOCK, c->head_dim);
+    return 0;
+}
+
+uint64_t model_kv_bytes_per_token(const struct model_config *c, enum kv_type type)
+{
+    uint64_t n = (uint64_t)2 * c->n_layers * c->n_kv_heads * c->head_dim;
+    if (type == KV_Q8_0)
+        return n + n / KV_Q8_BLOCK * sizeof(uint16_t);
+    return n * (type == KV_F16 ? sizeof(uint16_t) : sizeof(float));
 }

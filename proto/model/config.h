@@ -9,6 +9,7 @@
 
 #include "proto/err.h"
 #include "proto/model/gguf.h"
+#include "proto/unit.h"
 
 enum model_arch { ARCH_LLAMA = 1, ARCH_QWEN2, ARCH_QWEN3 };
 
@@ -18,6 +19,7 @@ enum model_arch { ARCH_LLAMA = 1, ARCH_QWEN2, ARCH_QWEN3 };
 enum rope_scaling { ROPE_LINEAR = 1, ROPE_YARN, ROPE_LLAMA3 };
 
 enum { MODEL_LAYERS_MAX = 4096 };
+#define MODEL_WINDOW_NONE UINT32_MAX
 
 struct model_config {
     enum model_arch arch;
@@ -53,11 +55,13 @@ struct model_config {
 int model_config_read(const struct gguf *g, struct model_config *out,
                       struct px_err *err) PX_MUST_CHECK;
 
-/* The first position that a row at pos attends to in this layer: it sees that one up to its own. */
-uint32_t model_first_visible(const struct model_config *c, uint32_t layer, uint32_t pos);
-bool model_layer_is_windowed(const struct model_config *c, uint32_t layer);
+/* Positions that a row of this layer attends to, its own included; MODEL_WINDOW_NONE: all. */
+uint32_t model_window(const struct model_config *c, uint32_t layer);
 
-/* Bytes of keys and values that one position takes over all layers. */
-uint64_t model_kv_bytes_per_token(const struct model_config *c, unsigned bytes_per_value);
+/* Whether the model's heads can be kept so: q8_0 needs head_dim to be a multiple of 32. */
+int model_kv_check(const struct model_config *c, enum kv_type type,
+                   struct px_err *err) PX_MUST_CHECK;
+/* Bytes of keys and values that one position takes over all layers; model_kv_check has passed. */
+uint64_t model_kv_bytes_per_token(const struct model_config *c, enum kv_type type);
 
 #endif

@@ -152,14 +152,10 @@ static void set_windowed(struct model_config *c, uint32_t layer)
     c->windowed[layer / 64] |= UINT64_C(1) << layer % 64;
 }
 
-bool model_layer_is_windowed(const struct model_config *c, uint32_t layer)
+uint32_t model_window(const struct model_config *c, uint32_t layer)
 {
-    return c->window > 0 && (c->windowed[layer / 64] >> layer % 64 & 1);
-}
-
-uint32_t model_first_visible(const struct model_config *c, uint32_t layer, uint32_t pos)
-{
-    return model_layer_is_windowed(c, layer) && pos >= c->window ? pos - c->window + 1 : 0;
+    bool is_windowed = c->window > 0 && (c->windowed[layer / 64] >> layer % 64 & 1);
+    return is_windowed ? c->window : MODEL_WINDOW_NONE;
 }
 
 /* A number n: every n-th layer sees everything (0: none does). */

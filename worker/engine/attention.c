@@ -53,10 +53,10 @@ static size_t whole_lines(size_t floats)
     return (floats + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS;
 }
 
-/* Beside the scores: one block's keys or values, the tile's queries and outputs. */
+/* Beside the scores: a block in two forms, the tile's queries and outputs. */
 size_t attention_scratch(const struct model_config *c, uint32_t max_positions)
 {
-    size_t rows = KV_PAGE + 2 * TILE_QUERIES;
+    size_t rows = 2 * KV_PAGE + 2 * TILE_QUERIES;
     return whole_lines(score_floats(c, max_positions)) + rows * whole_lines(c->head_dim);
 }
 
@@ -147,9 +147,10 @@ struct tile {
     uint32_t n_rows, kv_head;
     uint32_t n_heads, head_dim; /* query i belongs to row i / n_heads */
     uint32_t first_block, end_block;
-    size_t stride;           /* of scores, which begin at first_block */
-    float *q, *out;          /* [queries][head_dim] */
-    float *scores, *widened; /* widened: a block of keys as columns, or of values */
+    size_t stride;  /* of scores, which begin at first_block */
+    float *q, *out; /* [queries][head_dim] */
+    float *scores;
+    float *floats, *columns; /* a block, widened; the same as columns, or one query's sum */
 };
 
 /* Rows row .. row + n_rows - 1 of the tile hold one page at this block. */
@@ -197,6 +198,17 @@ static uint32_t row_count(const struct tile *t, uint32_t row, uint32_t block)
     return n < KV_PAGE ? n : KV_PAGE;
 }
 
+/* What the run's rows see of the block. */
+static const float *block_floats(const struct tile *t, const struct run *r, const void *block)
+{
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < r->n_rows; i++) {
+        uint32_t n = row_count(t, r->row + i, r->block);
+        most = n > most ? n : most;
+    }
+    return kv_block_floats(t->a->kv, t->a->kn, block, most, t->floats);
+}
+
 static float *run_scores(const struct tile *t, const struct run *r)
 {
     return t->scores + (size_t)r->row * t->n_heads * t->stride +
@@ -220,57 +232,54 @@ static void score_run(const struct tile *t, const struct run *r, const void *k)
     uint32_t n_queries = r->n_rows * t->n_heads;
     float *scores = run_scores(t, r), scale = 1.0f / sqrtf((float)t->head_dim);
     bool is_half = kv_pool_type(t->a->kv) == KV_F16;
+    const float *floats = is_half ? NULL : block_floats(t, r, k);
     if (n_queries >= RUN_MIN) {
         if (is_half)
-            kn->columns_f16(k, t->head_dim, t->widened);
+            kn->columns_f16(k, t->head_dim, t->columns);
         else
-            kn->columns_f32(k, t->head_dim, t->widened);
-        kn->dots_tile(q, n_queries, t->widened, t->head_dim, scale, scores, t->stride);
+            kn->columns_f32(floats, t->head_dim, t->columns);
+        kn->dots_tile(q, n_queries, t->columns, t->head_dim, scale, scores, t->stride);
     } else {
         for (uint32_t i = 0; i < n_queries; i++, q += t->head_dim) {
             uint32_t n = row_count(t, r->row + i / t->n_heads, r->block);
             if (is_half)
                 kn->dots_f16(q, k, n, t->head_dim, scores + i * t->stride);
             else
-                kn->dots_f32(q, k, n, t->head_dim, scores + i * t->stride);
+                kn->dots_f32(q, floats, n, t->head_dim, scores + i * t->stride);
             kn->scale(scores + i * t->stride, scale, n);
         }
     }
     hide_before_window(t, r, scores);
 }
 
-/* Values of a run of few queries, as they lie; the widened block's place takes a query's sum. */
+/* Values of a run of few queries, halves as they lie; the columns' place takes a query's sum. */
 static void add_few(const struct tile *t, const struct run *r, const void *v)
 {
     const struct kernels *kn = t->a->kn;
     float *out = t->out + (size_t)r->row * t->n_heads * t->head_dim;
     const float *p = run_scores(t, r);
+    bool is_half = kv_pool_type(t->a->kv) == KV_F16;
+    const float *floats = is_half ? NULL : block_floats(t, r, v);
     for (uint32_t i = 0; i < r->n_rows * t->n_heads; i++, p += t->stride, out += t->head_dim) {
         uint32_t n = row_count(t, r->row + i / t->n_heads, r->block);
-        if (kv_pool_type(t->a->kv) == KV_F16)
-            kn->sums_f16(p, v, n, t->head_dim, t->widened);
+        if (is_half)
+            kn->sums_f16(p, v, n, t->head_dim, t->columns);
         else
-            kn->sums_f32(p, v, n, t->head_dim, t->widened);
-        kn->add(out, t->widened, t->head_dim);
+            kn->sums_f32(p, floats, n, t->head_dim, t->columns);
+        kn->add(out, t->columns, t->head_dim);
     }
 }
 
 static void add_run(const struct tile *t, const struct run *r, const void *v)
 {
-    uint32_t counts[TILE_QUERIES], n_queries = r->n_rows * t->n_heads, most = 0;
-    const float *values = v;
+    uint32_t counts[TILE_QUERIES], n_queries = r->n_rows * t->n_heads;
     if (n_queries < RUN_MIN) {
         add_few(t, r, v);
         return;
     }
-    for (uint32_t i = 0; i < n_queries; i++) {
+    for (uint32_t i = 0; i < n_queries; i++)
         counts[i] = row_count(t, r->row + i / t->n_heads, r->block);
-        most = counts[i] > most ? counts[i] : most;
-    }
-    if (kv_pool_type(t->a->kv) == KV_F16) {
-        t->a->kn->f16_to_f32(v, t->widened, most * t->head_dim);
-        values = t->widened;
-    }
+    const float *values = block_floats(t, r, v);
     t->a->kn->sums_tile(run_scores(t, r), t->stride, counts, n_queries, values, t->head_dim,
                         t->out + (size_t)r->row * t->n_heads * t->head_dim);
 }
@@ -279,7 +288,7 @@ static void add_run(const struct tile *t, const struct run *r, const void *v)
 static void prefetch_block(const struct tile *t, const struct run *r, bool is_v)
 {
     const char *block = run_block(t, r, is_v);
-    size_t bytes = (size_t)KV_PAGE * t->head_dim * (kv_pool_type(t->a->kv) == KV_F16 ? 2 : 4);
+    size_t bytes = kv_block_bytes(t->a->kv);
     for (size_t i = 0; i < bytes; i += LINE_FLOATS * sizeof(float))
         __builtin_prefetch(block + i, 0, 2);
 }
@@ -345,8 +354,9 @@ void attention_task(const struct attention *a, uint32_t task, float *scratch)
     px_assert(t.n_rows * t.n_heads <= TILE_QUERIES);
     t.q = scratch;
     t.out = t.q + TILE_QUERIES * line;
-    t.widened = t.out + TILE_QUERIES * line;
-    t.scores = t.widened + KV_PAGE * line;
+    t.floats = t.out + TILE_QUERIES * line;
+    t.columns = t.floats + KV_PAGE * line;
+    t.scores = t.columns + KV_PAGE * line;
     for (uint32_t r = 0; r < t.n_rows; r++) {
         size_t at = ((size_t)t.rows[r].index * a->c->n_heads + t.kv_head * group + begin);
         memcpy(t.q + r * heads, a->q + at * t.head_dim, heads * sizeof *t.q);

@@ -41,15 +41,13 @@ void attention_plan(struct attention_plan *p, const struct model_config *c, uint
                     uint32_t n, uint32_t n_threads);
 uint32_t attention_tasks(const struct attention_plan *p, const struct model_config *c);
 
-enum { ATTENTION_ALL = UINT32_MAX }; /* a window wider than any context */
-
 struct attention {
     const struct model_config *c;
     const struct kernels *kn;
     const struct kv_pool *kv;
     const struct attention_plan *plan;
     uint32_t layer;
-    uint32_t window; /* >= 1: a row sees its own position and the window - 1 before it */
+    uint32_t window; /* model_window: a row sees its own position and the window - 1 before it */
     const float *q;  /* [rows][n_heads][head_dim] */
     float *out;      /* the same */
 };

@@ -109,10 +109,11 @@ static int make_memory(struct engine *e, const struct engine_config *cfg, struct
     return e->fwd ? 0 : -1;
 }
 
-static int check_config(const struct engine_config *cfg, struct px_err *err)
+static int check_config(const struct model_config *c, const struct engine_config *cfg,
+                        struct px_err *err)
 {
-    if (cfg->kv != KV_F32 && cfg->kv != KV_F16)
-        return px_fail(err, PX_EUSAGE, "kv type %d is neither f32 nor f16", (int)cfg->kv);
+    if (model_kv_check(c, cfg->kv, err) != 0)
+        return -1;
     if (cfg->max_rows > MAX_ROWS || cfg->max_batch > MAX_BATCH)
         return px_fail(err, PX_EUSAGE, "at most %d units and %d rows a pass", MAX_ROWS, MAX_BATCH);
     if (cfg->memory_budget <= 0)
@@ -125,7 +126,7 @@ struct engine *engine_new(const struct model *m, const struct tokenizer *tok,
                           const struct engine_config *cfg, struct px_err *err)
 {
     const struct kernels *kn = kernels_choose(cfg->isa ? cfg->isa : "auto", err);
-    if (kn == NULL || check_config(cfg, err))
+    if (kn == NULL || check_config(&m->cfg, cfg, err))
         return NULL;
     if (m->cfg.context_length == 0) {
         px_fail(err, PX_EINPUT, "the model's context is 0 positions");

@@ -404,7 +404,7 @@ static void attend(struct forward *f, uint32_t n)
               .kv = f->kv,
               .plan = &f->plan,
               .layer = f->layer_index,
-              .window = ATTENTION_ALL,
+              .window = model_window(f->c, f->layer_index),
               .q = f->q,
               .out = f->att},
         .scratch = f->scratch,

@@ -57,6 +57,10 @@ struct kernels {
     void (*sums_f16)(const float *p, const uint16_t *v, uint32_t n_rows, uint32_t n, float *out);
     void (*f32_to_f16)(const float *x, uint16_t *y, uint32_t n); /* nearest even */
     void (*f16_to_f32)(const uint16_t *x, float *y, uint32_t n); /* exact */
+    /* Blocks of 32 values with one half-precision scale each; n is a multiple of 32. Rounded as
+     * activations are, then the scale to half; back again exactly, as scale * q. */
+    void (*f32_to_q8)(const float *x, int8_t *q, uint16_t *scales, uint32_t n);
+    void (*q8_to_f32)(const int8_t *q, const uint16_t *scales, float *y, uint32_t n);
     /* The same for many rows: a block of KERNEL_BLOCK keys widened and turned once, columns [n]
      * [KERNEL_BLOCK] with columns[i][r] = k[r][i]; then n_q rows q [n_q][n] against it,
      * out[i * stride + r] = dot(q[i], k[r]) * scale (rounded twice) for every r < KERNEL_BLOCK.

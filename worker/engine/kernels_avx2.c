@@ -120,6 +120,11 @@ AVX2_INLINE void vi_store_bytes(int8_t *q, const vi *k)
     _mm256_storeu_si256((__m256i *)(void *)q, c);
 }
 
+AVX2_INLINE vi vi_load_bytes(const int8_t *q)
+{
+    return _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)q));
+}
+
 AVX2_INLINE vf vi_to_f(vi a)
 {
     return _mm256_cvtepi32_ps(a);

@@ -113,6 +113,11 @@ AVX512_INLINE void vi_store_bytes(int8_t *q, const vi *k)
     _mm_storeu_si128((__m128i *)(void *)(q + 16), _mm512_cvtepi32_epi8(k[1]));
 }
 
+AVX512_INLINE vi vi_load_bytes(const int8_t *q)
+{
+    return _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)q));
+}
+
 AVX512_INLINE vf vi_to_f(vi a)
 {
     return _mm512_cvtepi32_ps(a);

@@ -230,6 +230,18 @@ static void scalar_f16_to_f32(const uint16_t *x, float *y, uint32_t n)
         y[i] = unpack_half_bits(x[i]);
 }
 
+static void scalar_f32_to_q8(const float *x, int8_t *q, uint16_t *scales, uint32_t n)
+{
+    for (uint32_t b = 0; b < n / ACT_BLOCK; b++)
+        scales[b] = f32_to_f16(act_block(x + b * ACT_BLOCK, q + b * ACT_BLOCK));
+}
+
+static void scalar_q8_to_f32(const int8_t *q, const uint16_t *scales, float *y, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        y[i] = unpack_half_bits(scales[i / ACT_BLOCK]) * (float)q[i];
+}
+
 static void scalar_columns_f32(const float *k, uint32_t n, float *columns)
 {
     for (uint32_t r = 0; r < KERNEL_BLOCK; r++)
@@ -340,6 +352,8 @@ const struct kernels kernels_scalar = {
     .sums_f16 = scalar_sums_f16,
     .f32_to_f16 = scalar_f32_to_f16,
     .f16_to_f32 = scalar_f16_to_f32,
+    .f32_to_q8 = scalar_f32_to_q8,
+    .q8_to_f32 = scalar_q8_to_f32,
     .columns_f32 = scalar_columns_f32,
     .columns_f16 = scalar_columns_f16,
     .dots_tile = scalar_dots_tile,

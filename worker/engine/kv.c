@@ -23,14 +23,9 @@ struct kv_pool {
     uint32_t n_used;
 };
 
-static size_t value_bytes(enum kv_type type)
-{
-    return type == KV_F16 ? 2 : 4;
-}
-
 uint64_t kv_page_bytes(const struct model_config *c, enum kv_type type)
 {
-    return (uint64_t)c->n_layers * 2 * c->n_kv_heads * KV_PAGE * c->head_dim * value_bytes(type);
+    return KV_PAGE * model_kv_bytes_per_token(c, type);
 }
 
 uint32_t kv_pages_for(uint32_t n)
@@ -43,6 +38,8 @@ struct kv_pool *kv_pool_new(const struct model_config *c, enum kv_type type, uin
 {
     size_t page_bytes = kv_page_bytes(c, type), bytes;
     px_assert(n_pages >= 1);
+    if (model_kv_check(c, type, err) != 0)
+        return NULL;
     if (__builtin_mul_overflow(page_bytes, (size_t)n_pages, &bytes)) {
         px_fail(err, PX_ELIMIT, "%u KV pages of %zu bytes are more than memory can hold", n_pages,
                 page_bytes);
@@ -59,7 +56,7 @@ struct kv_pool *kv_pool_new(const struct model_config *c, enum kv_type type, uin
                           .n_pages = n_pages,
                           .n_kv_heads = c->n_kv_heads,
                           .head_dim = c->head_dim,
-                          .block_bytes = (size_t)KV_PAGE * c->head_dim * value_bytes(type),
+                          .block_bytes = page_bytes / 2 / c->n_layers / c->n_kv_heads,
                           .page_bytes = page_bytes,
                           .map_bytes = bytes,
                           .map = map};
@@ -201,13 +198,40 @@ void *kv_block(const struct kv_pool *p, uint32_t page, uint32_t layer, bool is_v
     return p->map + page * p->page_bytes + block * p->block_bytes;
 }
 
+size_t kv_block_bytes(const struct kv_pool *p)
+{
+    return p->block_bytes;
+}
+
+/* The scales of a Q8_0 block lie behind its KV_PAGE rows of values. */
+static uint16_t *block_scales(const struct kv_pool *p, const void *block)
+{
+    return (uint16_t *)(void *)((char *)(uintptr_t)block + (size_t)KV_PAGE * p->head_dim);
+}
+
+const float *kv_block_floats(const struct kv_pool *p, const struct kernels *kn, const void *block,
+                             uint32_t n, float *out)
+{
+    if (p->type == KV_F32)
+        return block;
+    if (p->type == KV_F16)
+        kn->f16_to_f32(block, out, n * p->head_dim);
+    else
+        kn->q8_to_f32(block, block_scales(p, block), out, n * p->head_dim);
+    return out;
+}
+
 static void store_one(struct kv_pool *p, const struct kernels *kn, void *block, uint32_t slot,
                       const float *x)
 {
+    size_t at = (size_t)slot * p->head_dim;
     if (p->type == KV_F16)
-        kn->f32_to_f16(x, (uint16_t *)block + (size_t)slot * p->head_dim, p->head_dim);
+        kn->f32_to_f16(x, (uint16_t *)block + at, p->head_dim);
+    else if (p->type == KV_Q8_0)
+        kn->f32_to_q8(x, (int8_t *)block + at, block_scales(p, block) + at / KV_Q8_BLOCK,
+                      p->head_dim);
     else
-        memcpy((float *)block + (size_t)slot * p->head_dim, x, p->head_dim * sizeof *x);
+        memcpy((float *)block + at, x, p->head_dim * sizeof *x);
 }
 
 void kv_store(struct kv_pool *p, const struct kernels *kn, const struct kv_seq *s, uint32_t layer,

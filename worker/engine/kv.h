@@ -1,10 +1,12 @@
 /* kv.h - the keys and values of the past, in pages that sequences may share.
  *
- * A page holds KV_PAGE positions of every layer: [layer][k or v][kv head][position][head_dim] in
- * F32 or F16. A sequence is a list of pages; pages are counted, so the choices of one question
- * share their context's pages, and a page that others also hold is copied before it is written.
- * The pool's memory is reserved at once but only touched when used. One thread changes it;
- * while a forward pass runs, its threads write distinct positions of pages they own. */
+ * A page holds KV_PAGE positions of every layer, in blocks [layer][k or v][kv head] of KV_PAGE
+ * rows. A block is [position][head_dim] in F32 or F16; Q8_0 has signed bytes there, and behind all
+ * of them [position][head_dim / 32] half-precision scales. A sequence is a list of pages; pages are
+ * counted, so the choices of one question share their context's pages, and a page that others also
+ * hold is copied before it is written. The pool's memory is reserved at once but only touched when
+ * used. One thread changes it; while a forward pass runs, its threads write distinct positions of
+ * pages they own. */
 #ifndef WORKER_ENGINE_KV_H
 #define WORKER_ENGINE_KV_H
 
@@ -29,8 +31,8 @@ struct kv_seq {
 
 uint64_t kv_page_bytes(const struct model_config *c, enum kv_type type);
 
-/* A pool of at most n_pages pages (n_pages >= 1). NULL with err PX_ELIMIT when the address space
- * cannot hold it. */
+/* A pool of at most n_pages pages (n_pages >= 1). NULL with err when model_kv_check refuses, or
+ * PX_ELIMIT when the address space cannot hold it. */
 struct kv_pool *kv_pool_new(const struct model_config *c, enum kv_type type, uint32_t n_pages,
                             struct px_err *err);
 void kv_pool_free(struct kv_pool **p);
@@ -61,8 +63,14 @@ void kv_page_drop(struct kv_pool *p, uint32_t page);
 /* All positions of a page; `to` has no other holder that reads it. */
 void kv_page_copy(struct kv_pool *p, uint32_t from, uint32_t to);
 
-/* KV_PAGE rows of head_dim values of one page, layer and kv head; `is_v` picks the values. */
+/* One block of a page; `is_v` picks the values. */
 void *kv_block(const struct kv_pool *p, uint32_t page, uint32_t layer, bool is_v, uint32_t kv_head);
+
+size_t kv_block_bytes(const struct kv_pool *p);
+/* The block's first n rows as floats [n][head_dim], exactly: in place where they are F32, otherwise
+ * out, which has room for them. */
+const float *kv_block_floats(const struct kv_pool *p, const struct kernels *kn, const void *block,
+                             uint32_t n, float *out);
 
 /* Rounds one position's keys and values [n_kv_heads][head_dim] to the pool's type and stores
  * them. The position must be writable. */

@@ -107,6 +107,21 @@ static void simd_f16_to_f32(const uint16_t *x, float *y, uint32_t n)
         y[i] = unpack_half_bits(x[i]);
 }
 
+static void simd_f32_to_q8(const float *x, int8_t *q, uint16_t *scales, uint32_t n)
+{
+    for (uint32_t b = 0; b < n / ACT_BLOCK; b++)
+        scales[b] = f32_to_f16(simd_act_block(x + b * ACT_BLOCK, q + b * ACT_BLOCK));
+}
+
+static void simd_q8_to_f32(const int8_t *q, const uint16_t *scales, float *y, uint32_t n)
+{
+    for (uint32_t b = 0; b < n / ACT_BLOCK; b++) {
+        vf scale = vf_set1(unpack_half_bits(scales[b]));
+        for (uint32_t i = b * ACT_BLOCK; i < (b + 1) * ACT_BLOCK; i += WIDTH)
+            vf_store(y + i, vf_mul(scale, vi_to_f(vi_load_bytes(q + i))));
+    }
+}
+
 static void simd_rms_norm(const float *x, const float *w, float eps, uint32_t n, float *y)
 {
     float mean = simd_dot_f32(x, x, n) / (float)n;
@@ -179,8 +194,8 @@ static void simd_scale(float *x, float a, uint32_t n)
         .sums_f32 = simd_sums_f32, .sums_f16 = simd_sums_f16, .f32_to_f16 = simd_f32_to_f16,       \
         .rms_norm = simd_rms_norm, .add = simd_add, .silu_mul = simd_silu_mul, .max = simd_max,    \
         .exp_blocks = simd_exp_blocks, .scale = simd_scale, .f16_to_f32 = simd_f16_to_f32,         \
-        .columns_f32 = simd_columns_f32, .columns_f16 = simd_columns_f16,                          \
-        .dots_tile = simd_dots_tile, .sums_tile = simd_sums_tile,                                  \
+        .f32_to_q8 = simd_f32_to_q8, .q8_to_f32 = simd_q8_to_f32, .columns_f32 = simd_columns_f32, \
+        .columns_f16 = simd_columns_f16, .dots_tile = simd_dots_tile, .sums_tile = simd_sums_tile, \
     }
 
 #endif

@@ -36,10 +36,8 @@ int engine_args_set(struct engine_args *a, const char *name, const char *value, 
         a->threads = (uint32_t)n;
         return 0;
     }
-    if (strcmp(value, "f16") != 0 && strcmp(value, "f32") != 0)
-        return px_fail(err, PX_EUSAGE, "--kv %s: f16 or f32", value);
-    a->kv = strcmp(value, "f16") == 0 ? KV_F16 : KV_F32;
-    return 0;
+    a->kv = kv_type_of(value);
+    return a->kv ? 0 : px_fail(err, PX_EUSAGE, "--kv %s: f16, f32 or q8_0", value);
 }
 
 /* ---- layer reuse ---- */

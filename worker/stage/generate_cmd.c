@@ -30,7 +30,7 @@ static const char usage[] =
     "  --min-p P            tokens of at least P times the best one's probability (default 0)\n"
     "  --seed N             of the generator (default 0); the same seed gives the same text\n"
     "  --stop TEXT          end before this text; may be given several times\n"
-    "  --kv f16|f32         keys and values are kept as (default f16)\n"
+    "  --kv f16|f32|q8_0    keys and values are kept as (default f16)\n"
     "  --reuse SPEC         layer reuse: k=3,subset=middle,size=4,mode=delta,kv=project;\n"
     "                       subset first, middle, last or a list such as 2+5+6;\n"
     "                       mode delta, skip or output; kv project or copy\n"

@@ -89,7 +89,7 @@ static uint32_t windowed_layers(const struct model_config *c)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < c->n_layers; i++)
-        n += model_layer_is_windowed(c, i);
+        n += model_window(c, i) != MODEL_WINDOW_NONE;
     return n;
 }
 
@@ -123,10 +123,16 @@ static void print_config(const struct findings *f)
         printf("  %u layers see the last %u positions\n", windowed_layers(c), c->window);
     printf("\nmemory\n");
     print_size("weights (mapped, shared by workers)", f->total_bytes);
-    print_size("keys and values of a token, f16", model_kv_bytes_per_token(c, 2));
-    print_size("keys and values of a token, f32", model_kv_bytes_per_token(c, 4));
-    print_size("a whole context, f16", model_kv_bytes_per_token(c, 2) * c->context_length);
-    print_size("a whole context, f32", model_kv_bytes_per_token(c, 4) * c->context_length);
+    for (enum kv_type t = KV_F32; t <= KV_Q8_0; t++) {
+        char label[64];
+        if (model_kv_check(c, t, NULL) != 0)
+            continue;
+        uint64_t token = model_kv_bytes_per_token(c, t);
+        snprintf(label, sizeof label, "keys and values of a token, %s", kv_type_name(t));
+        print_size(label, token);
+        snprintf(label, sizeof label, "a whole context, %s", kv_type_name(t));
+        print_size(label, token * c->context_length);
+    }
 }
 
 static void print_tokenizer(const struct findings *f)
@@ -208,12 +214,12 @@ static void put_config(struct px_buf *b, const struct findings *f)
                   "\"qk_norm\": %s}",
                   c->context_length, c->n_vocab, c->tied_embeddings ? "true" : "false",
                   c->qkv_bias ? "true" : "false", c->qk_norm ? "true" : "false");
-    px_buf_printf(b,
-                  ", \"memory\": {\"weights\": %llu, \"kv_token_f16\": %llu, \"kv_token_f32\": "
-                  "%llu}",
-                  (unsigned long long)f->total_bytes,
-                  (unsigned long long)model_kv_bytes_per_token(c, 2),
-                  (unsigned long long)model_kv_bytes_per_token(c, 4));
+    px_buf_printf(b, ", \"memory\": {\"weights\": %llu", (unsigned long long)f->total_bytes);
+    for (enum kv_type t = KV_F32; t <= KV_Q8_0; t++)
+        if (model_kv_check(c, t, NULL) == 0)
+            px_buf_printf(b, ", \"kv_token_%s\": %llu", kv_type_name(t),
+                          (unsigned long long)model_kv_bytes_per_token(c, t));
+    px_buf_str(b, "}");
 }
 
 static void put_tokenizer(struct px_buf *b, const struct findings *f)

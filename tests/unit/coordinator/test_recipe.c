@@ -130,7 +130,7 @@ static void every_setting_is_read(void **state)
         good("recipe: all\nseed: 9007199254740992\n" HEAD "  - import: {model: base, as: ready}\n"
              "  - eval:\n      name: e\n      models: [ready]\n"
              "      tasks: [humaneval, sub/own.yaml]\n      samples: 4\n"
-             "      limit: 10\n      kv: f32\n      context: 512\n"
+             "      limit: 10\n      kv: q8_0\n      context: 512\n"
              "      chat: llama3\n      fewshot: 0\n"
              "      sampler: {temperature: 0.7, top_k: 5, top_p: 0.9, min_p: 0.1,\n"
              "        max_tokens: 7, stop: [\"\\n\\n\", \"é\"]}\n"
@@ -154,7 +154,7 @@ static void every_setting_is_read(void **state)
     const struct eval_settings *e = &s->cells[0].settings;
     assert_int_equal(e->samples, 4);
     assert_int_equal(e->limit, 10);
-    assert_int_equal(e->kv, KV_F32);
+    assert_int_equal(e->kv, KV_Q8_0);
     assert_int_equal(e->context, 512);
     assert_int_equal(e->chat, CHAT_MODE_NAMED);
     assert_string_equal(e->chat_template, "llama3");
@@ -218,7 +218,7 @@ static void wrong_types_and_ranges_are_told(void **state)
         "1:7: seed: 'many' is not an integer; allowed: an integer from 0 to 9007199254740992",
         "6:20: stages.0.eval.limit: 0 is out of range; allowed: an integer from 1 to 1000000000, "
         "or all",
-        "6:27: stages.0.eval.kv: 'f17' is not a value of this key; allowed: one of f16, f32; did "
+        "6:27: stages.0.eval.kv: 'f17' is not a value of this key; allowed: one of f16, f32, q8_0; did "
         "you mean 'f16'",
         "6:41: stages.0.eval.samples: is a list; allowed: an integer from 1 to 10000",
         "6:55: stages.0.eval.fewshot: '3' is not an integer (it is a text in quotes)",

@@ -141,7 +141,7 @@ static uint32_t windowed(const struct model_config *c)
 {
     uint32_t bits = 0;
     for (uint32_t i = 0; i < c->n_layers; i++)
-        bits |= (uint32_t)model_layer_is_windowed(c, i) << i;
+        bits |= (uint32_t)(model_window(c, i) != MODEL_WINDOW_NONE) << i;
     return bits;
 }
 
@@ -149,20 +149,16 @@ static void windows_are_read(void **state)
 {
     (void)state;
     struct model_config c = good("llama", NULL);
-    assert_true(c.window == 0 && windowed(&c) == 0 && model_first_visible(&c, 0, 100) == 0);
+    assert_true(c.window == 0 && windowed(&c) == 0);
     c = good("llama", LIST(WINDOW(16)));
     assert_true(c.window == 16 && windowed(&c) == 3);
-    assert_int_equal(model_first_visible(&c, 0, 15), 0);
-    assert_int_equal(model_first_visible(&c, 0, 16), 1);
-    assert_int_equal(model_first_visible(&c, 1, 100), 85);
-    c = good("llama", LIST(WINDOW(1)));
-    assert_int_equal(model_first_visible(&c, 0, 7), 7);
+    assert_int_equal(model_window(&c, 1), 16);
     c = good("qwen2", LIST(WINDOW(16)));
     assert_true(windowed(&c) == 0);
     c = good("qwen3", LIST(WINDOW(16), PATTERN("01")));
     assert_true(c.window == 16 && windowed(&c) == 2);
-    assert_int_equal(model_first_visible(&c, 0, 100), 0);
-    assert_int_equal(model_first_visible(&c, 1, 100), 85);
+    assert_int_equal(model_window(&c, 0), MODEL_WINDOW_NONE);
+    assert_int_equal(model_window(&c, 1), 16);
     c = good("qwen2", LIST(WINDOW(16), COUNT("attention.sliding_window_pattern", 2)));
     assert_true(windowed(&c) == 1);
     c = good("qwen2", LIST(WINDOW(16), COUNT("attention.sliding_window_pattern", 0)));

@@ -325,7 +325,7 @@ static void each_architecture_is_read(void **state)
         assert_int_equal(c.qkv_bias, i == 1);
         assert_int_equal(c.qk_norm, i == 2);
         assert_int_equal(c.rope_interleaved, i == 0);
-        assert_int_equal(model_kv_bytes_per_token(&c, 2), 2 * 2 * TINY_LAYERS * TINY_DIM);
+        assert_int_equal(model_kv_bytes_per_token(&c, KV_F16), 2 * 2 * TINY_LAYERS * TINY_DIM);
     }
 }
 

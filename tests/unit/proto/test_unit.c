@@ -30,7 +30,7 @@ static struct job sample_job(void)
                     .sampler = {0.7, 40, 0.95, 0.05, 1234},
                     .max_tokens = 512,
                     .context = 2048,
-                    .kv = KV_F16,
+                    .kv = KV_Q8_0,
                     .reuse = {2, layers, 3, REUSE_SKIP, REUSE_KV_COPY},
                     .stops = stops,
                     .n_stops = 2,

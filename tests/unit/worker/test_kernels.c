@@ -435,6 +435,84 @@ static void check_tiles(const struct kernels *s, const struct kernels *k, uint32
         free(all[i]);
 }
 
+/* Blocks of bytes with a half for a scale: what the definition gives, not-a-numbers aside. */
+static void check_q8(const struct kernels *s, const struct kernels *k, uint32_t n, float *x)
+{
+    int8_t *q = calloc(n, 1), *r = calloc(n, 1);
+    uint16_t *a = calloc(n / 32, 2), *b = calloc(n / 32, 2);
+    float *y = calloc(n + 1, 4), *z = calloc(n + 1, 4);
+    s->f32_to_q8(x, q, a, n);
+    k->f32_to_q8(x, r, b, n);
+    assert_memory_equal(q, r, n);
+    assert_memory_equal(a, b, n / 32 * 2);
+    s->q8_to_f32(q, a, y, n);
+    k->q8_to_f32(q, a, z, n);
+    for (uint32_t i = 0; i < n; i++)
+        if (!(isnan(y[i]) && isnan(z[i])))
+            assert_memory_equal(&y[i], &z[i], 4);
+    assert_true(z[n] == 0);
+    void *all[] = {q, r, a, b, y, z};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+}
+
+static void bytes_with_half_scales(void **arg)
+{
+    (void)arg;
+    static const float extremes[] = {1e-40f, 0x1p-101f, 0x1p-100f, 2e-6f, 8e6f,
+                                     1e7f,   3e38f,     INFINITY,  NAN,   -0.0f};
+    for (unsigned t = 0; kernels_at(t); t++)
+        for (uint32_t n = 32; n <= 4096; n *= 2) {
+            float *x = make_floats(n);
+            check_q8(&kernels_scalar, kernels_at(t), n, x);
+            for (size_t i = 0; i < sizeof extremes / sizeof *extremes; i++) {
+                for (uint32_t j = 0; j < n; j++)
+                    x[j] = extremes[i] * (float)(j % 7) / 6;
+                check_q8(&kernels_scalar, kernels_at(t), n, x);
+            }
+            free(x);
+        }
+}
+
+/* What the definition promises of one block, against doubles. */
+static void bytes_are_the_nearest(void **arg)
+{
+    (void)arg;
+    const struct kernels *s = &kernels_scalar;
+    float x[32], y[32];
+    int8_t q[32];
+    uint16_t scale;
+    for (uint32_t round = 0; round < 200; round++) {
+        double amax = 0;
+        float *made = make_floats(32);
+        memcpy(x, made, sizeof x);
+        free(made);
+        for (uint32_t i = 0; i < 32; i++) {
+            x[i] = isfinite(x[i]) && fabsf(x[i]) < 1e6f && fabsf(x[i]) > 1e-3f ? x[i] : 1.0f;
+            amax = fabs((double)x[i]) > amax ? fabs((double)x[i]) : amax;
+        }
+        s->f32_to_q8(x, q, &scale, 32);
+        s->q8_to_f32(q, &scale, y, 32);
+        assert_true(fabs((double)unpack_half_bits(scale) - amax / 127) <= amax / 127 * 0x1p-11);
+        for (uint32_t i = 0; i < 32; i++) {
+            assert_true(fabs(q[i] - x[i] * 127 / amax) <= 0.5001);
+            assert_true(y[i] == unpack_half_bits(scale) * q[i]);
+        }
+    }
+    memset(x, 0, sizeof x);
+    x[7] = NAN;
+    s->f32_to_q8(x, q, &scale, 32);
+    s->q8_to_f32(q, &scale, y, 32);
+    assert_true(isnan(y[0]) && isnan(y[7]));
+    x[7] = 1e7f; /* a scale beyond the largest half */
+    s->f32_to_q8(x, q, &scale, 32);
+    s->q8_to_f32(q, &scale, y, 32);
+    assert_true(isnan(y[0]) && isinf(y[7]));
+    x[7] = 0x1p-101f;
+    s->f32_to_q8(x, q, &scale, 32);
+    assert_true(scale == 0 && q[7] == 0);
+}
+
 /* The sum of long rows: every block on its own, then in order. */
 static void exponentials_sum_block_by_block(void **arg)
 {
@@ -608,6 +686,8 @@ int main(void)
         cmocka_unit_test(a_value_that_is_not_finite_poisons_its_row_only),
         cmocka_unit_test(prepared_activations_are_equal_in_all_tables),
         cmocka_unit_test(vector_functions_give_the_same_bits),
+        cmocka_unit_test(bytes_with_half_scales),
+        cmocka_unit_test(bytes_are_the_nearest),
         cmocka_unit_test(exponentials_sum_block_by_block),
         cmocka_unit_test(expf_gives_the_same_bits_over_its_whole_range),
         cmocka_unit_test(halves_round_alike_everywhere),

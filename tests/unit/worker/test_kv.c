@@ -105,6 +105,49 @@ static void half_precision_is_read_back(void **state)
     kv_pool_free(&p);
 }
 
+/* 32 rows of 64 bytes, then two halves a row; a page has one block of keys and one of values. */
+static void bytes_and_scales_are_read_back(void **state)
+{
+    const struct model_config two = {.n_layers = 1, .n_kv_heads = 1, .head_dim = 64};
+    struct px_err err = {0};
+    struct kv_pool *p = kv_pool_new(&two, KV_Q8_0, 1, &err);
+    struct kv_seq s;
+    float k[64], v[64] = {0}, got[2 * 64];
+    (void)state;
+    assert_int_equal(kv_page_bytes(&two, KV_Q8_0), 2 * 32 * (64 + 4));
+    assert_int_equal(kv_block_bytes(p), 32 * (64 + 4));
+    kv_seq_init(&s);
+    assert_true(kv_seq_extend(p, &s, 0, 2));
+    for (int i = 0; i < 64; i++)
+        k[i] = (float)(i < 32 ? i - 31 : (i - 63) * 4);
+    k[0] = 127;
+    k[32] = -254;
+    kv_store(p, kn(), &s, 0, 0, v, v);
+    kv_store(p, kn(), &s, 0, 1, k, v);
+    const char *block = kv_block(p, s.pages[0], 0, false, 0);
+    const float *rows = kv_block_floats(p, kn(), block, 2, got);
+    assert_ptr_equal(rows, got);
+    for (int i = 0; i < 64; i++)
+        assert_true(rows[i] == 0 && rows[64 + i] == k[i]);
+    uint16_t scales[4];
+    memcpy(scales, block + 32 * 64, sizeof scales);
+    assert_true(scales[0] == 0 && scales[1] == 0);
+    assert_true(f16_to_f32(scales[2]) == 1 && f16_to_f32(scales[3]) == 2);
+    kv_seq_clear(p, &s);
+    kv_pool_free(&p);
+}
+
+static void heads_that_are_no_whole_blocks_are_refused(void **state)
+{
+    const struct model_config odd = {.n_layers = 1, .n_kv_heads = 1, .head_dim = 80};
+    struct px_err err = {0};
+    (void)state;
+    assert_null(kv_pool_new(&odd, KV_Q8_0, 1, &err));
+    assert_non_null(strstr(err.text, "heads have 80 dimensions, not a multiple; use f16"));
+    assert_null(kv_pool_new(&odd, 77, 1, &err));
+    assert_non_null(strstr(err.text, "kv type 77"));
+}
+
 static void a_pool_beyond_memory_is_an_error(void **state)
 {
     struct px_err err = {0};
@@ -151,6 +194,8 @@ int main(void)
         cmocka_unit_test(a_shared_partial_page_is_copied_before_writing),
         cmocka_unit_test(an_exhausted_pool_leaves_the_sequence_as_it_was),
         cmocka_unit_test(half_precision_is_read_back),
+        cmocka_unit_test(bytes_and_scales_are_read_back),
+        cmocka_unit_test(heads_that_are_no_whole_blocks_are_refused),
         cmocka_unit_test(a_pool_beyond_memory_is_an_error),
         cmocka_unit_test(subsets_are_where_their_names_say),
     };
