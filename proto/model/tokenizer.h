@@ -19,12 +19,9 @@ struct tokenizer;
 
 enum { TOK_ADD_SPECIAL = 1, TOK_PARSE_SPECIAL = 2 }; /* as llama.cpp's add_special, parse_special */
 
-/* The tensor (I8, one dimension) that holds the image of an imported file's vocabulary. */
-#define TOKENIZER_IMAGE_TENSOR "proctor.vocabulary"
-
-/* A file that holds the image of its vocabulary is used where it lies: g must then live as long as
- * the tokenizer. From any other file an image is built and owned: some 20 ms and 6 MB for 152,000
- * entries. */
+/* An imported file holds the image of its vocabulary (IMPORTED_VOCABULARY), which is used where it
+ * lies: g must then live as long as the tokenizer. From any other file an image is built and owned:
+ * some 20 ms and 6 MB for 152,000 entries. */
 struct tokenizer *tokenizer_new(const struct gguf *g, struct px_err *err);
 /* Appends the image of a GGUF file's vocabulary: everything that encoding and decoding need, usable
  * at any address that is a multiple of 8 (tokenizer_image.h). The same file gives the same bytes.

@@ -11,6 +11,7 @@
 
 #include "proto/mem.h"
 #include "proto/model/gguf_internal.h"
+#include "proto/model/imported.h"
 
 enum { BLOCK = 32, EMPTY_NAME = 24 };
 
@@ -307,7 +308,7 @@ static struct tokenizer *from_tensor(const struct gguf *g, const struct gguf_ten
                                      struct px_err *err)
 {
     const struct gguf_tensor *embedding = gguf_tensor_find(g, "token_embd.weight");
-    if (v->n_dims != 1 || v->bytes != v->dims[0]) {
+    if (v->type != GGML_I8 || v->n_dims != 1) {
         px_fail(err, PX_EINPUT, "cannot use the tokenizer of %s: the tensor %s is no list of bytes",
                 gguf_path(g), v->name);
         return NULL;
@@ -324,9 +325,9 @@ static struct tokenizer *from_tensor(const struct gguf *g, const struct gguf_ten
 
 struct tokenizer *tokenizer_new(const struct gguf *g, struct px_err *err)
 {
-    const struct gguf_tensor *v = gguf_tensor_find(g, TOKENIZER_IMAGE_TENSOR);
+    const struct gguf_tensor *v = gguf_tensor_find(g, IMPORTED_VOCABULARY);
     size_t n;
-    if (v)
+    if (v && gguf_is_own_tensor(g, v))
         return from_tensor(g, v, err);
     uint8_t *image = build(g, &n, err);
     if (!image) {

@@ -120,7 +120,7 @@ static int check_header(const void *image, size_t n, struct px_err *err)
     if (memcmp(h->magic, VOCABULARY_MAGIC, sizeof h->magic) != 0)
         return px_fail(err, PX_EINPUT, "it does not begin like a vocabulary ('PXVOCAB')");
     if (h->version != VOCABULARY_VERSION)
-        return px_fail(err, PX_EUNSUPPORTED,
+        return px_fail(err, PX_EVERSION,
                        "it has the version %u, this build reads version %d: import the model again",
                        h->version, VOCABULARY_VERSION);
     if (h->bytes != n)

@@ -7,7 +7,8 @@
  * there are no offsets to trust.
  *
  * The tables are part of the format: token_hash, token_slot, bpe_hash_pair and linear probing.
- * Whatever changes the bytes that are built from the same file makes a new VOCABULARY_VERSION. */
+ * Whatever changes the bytes that are built from the same file makes a new VOCABULARY_VERSION
+ * (and a new IMPORTED_VERSION, imported.h). */
 #ifndef PROTO_MODEL_TOKENIZER_IMAGE_H
 #define PROTO_MODEL_TOKENIZER_IMAGE_H
 

@@ -13,12 +13,13 @@
 #include "proto/mem.h"
 #include "proto/model/gguf.h"
 
-enum { GB_U32 = 4, GB_I32 = 5, GB_F32 = 6, GB_BOOL = 7, GB_STR = 8, GB_ARR = 9, GB_ALIGN = 32 };
+enum { GB_U32 = 4, GB_I32 = 5, GB_F32 = 6, GB_BOOL = 7, GB_STR = 8, GB_ARR = 9 };
+enum { GB_ALIGN = 32, GB_ALIGN_MAX = 64 };
 
 struct gguf_builder {
     struct px_buf keys, infos, data;
     uint64_t n_keys, n_tensors;
-    uint32_t version;
+    uint32_t version, align; /* align: a file of another than 32 says so in general.alignment */
 };
 
 static inline void builder_init(struct gguf_builder *b)
@@ -28,6 +29,7 @@ static inline void builder_init(struct gguf_builder *b)
     px_buf_init(&b->infos, 64u << 20);
     px_buf_init(&b->data, 64u << 20);
     b->version = 3;
+    b->align = GB_ALIGN;
 }
 
 static inline void builder_text(struct px_buf *b, const char *s, size_t n)
@@ -78,7 +80,7 @@ static inline void builder_array(struct gguf_builder *b, const char *key, uint32
 static inline void builder_tensor(struct gguf_builder *b, const char *name, uint32_t type,
                                   uint64_t d0, uint64_t d1, const void *data, size_t bytes)
 {
-    static const uint8_t zeros[GB_ALIGN];
+    static const uint8_t zeros[GB_ALIGN_MAX];
     builder_text(&b->infos, name, strlen(name));
     px_buf_u32(&b->infos, d1 ? 2 : 1);
     px_buf_u64(&b->infos, d0);
@@ -91,7 +93,7 @@ static inline void builder_tensor(struct gguf_builder *b, const char *name, uint
         px_buf_u8(&b->data, 0);
     if (data)
         px_buf_put(&b->data, data, bytes);
-    px_buf_put(&b->data, zeros, (GB_ALIGN - b->data.len % GB_ALIGN) % GB_ALIGN);
+    px_buf_put(&b->data, zeros, (b->align - b->data.len % b->align) % b->align);
 }
 
 /* The file's bytes; clears the builder. Owned. */
@@ -105,7 +107,7 @@ static inline uint8_t *builder_finish(struct gguf_builder *b, size_t *n)
     px_buf_u64(&out, b->n_keys);
     px_buf_put(&out, b->keys.data, b->keys.len);
     px_buf_put(&out, b->infos.data, b->infos.len);
-    while (out.len % GB_ALIGN)
+    while (out.len % b->align)
         px_buf_u8(&out, 0);
     px_buf_put(&out, b->data.data, b->data.len);
     px_buf_clear(&b->keys);

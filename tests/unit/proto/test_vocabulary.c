@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "proto/model/gguf_internal.h"
+#include "proto/model/imported.h"
 #include "proto/model/tokenizer.h"
 #include "proto/model/tokenizer_internal.h"
 #include "tests/unit/proto/gguf_builder.h"
@@ -202,6 +204,89 @@ static void damaged_tables_are_refused(void **state)
     free(good.bytes);
 }
 
+/* ---- in an imported file ---- */
+
+/* The head of an imported file is covered by a checksum that stands in its last tensor. */
+static void seal(uint8_t *file, uint64_t infos_end, uint64_t n_tensors, uint8_t *sums)
+{
+    struct px_digest d = imported_head_digest(file, infos_end, sums + PX_DIGEST_SIZE,
+                                              (n_tensors - 1) * PX_DIGEST_SIZE);
+    memcpy(sums, d.b, PX_DIGEST_SIZE);
+}
+
+/* An imported file of an embedding with `rows` rows and a vocabulary; owned. */
+static uint8_t *imported_file(const struct image *im, uint32_t type, uint64_t rows, size_t *n)
+{
+    enum { TENSORS = 3, SUMS = TENSORS * PX_DIGEST_SIZE };
+    struct gguf_builder b;
+    builder_init(&b);
+    b.align = IMPORTED_ALIGN;
+    builder_u32(&b, "general.alignment", b.align);
+    builder_u32(&b, "proctor.layout", IMPORTED_VERSION);
+    builder_str(&b, "proctor.source_sha256",
+                "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
+    builder_u32(&b, "proctor.source_size", 12345);
+    builder_array(&b, "proctor.panels", GB_BOOL, TENSORS);
+    for (int i = 0; i < TENSORS; i++)
+        px_buf_u8(&b.keys, 0);
+    builder_tensor(&b, "token_embd.weight", GGML_F32, 1, rows, NULL, 4 * rows);
+    builder_tensor(&b, IMPORTED_VOCABULARY, type, type == GGML_I8 ? im->n : im->n / 4, 0, im->bytes,
+                   im->n);
+    builder_tensor(&b, IMPORTED_CHECKSUMS, GGML_I8, SUMS, 0, NULL, SUMS);
+    uint64_t sums = b.data.len - (SUMS + b.align - 1) / b.align * b.align;
+    uint64_t infos_end = 24 + b.keys.len + b.infos.len;
+    uint8_t *file = builder_finish(&b, n);
+    uint64_t data = (infos_end + IMPORTED_ALIGN - 1) / IMPORTED_ALIGN * IMPORTED_ALIGN;
+    seal(file, infos_end, TENSORS, file + data + sums);
+    return file;
+}
+
+static void an_imported_file_is_used_where_it_lies(void **state)
+{
+    (void)state;
+    static const uint32_t want[] = {TINY_BYTES + 2, TINY_BYTES + 6};
+    struct image im = make_image("qwen2");
+    struct px_err err = {0};
+    size_t n, len;
+    PX_FREE uint8_t *file = imported_file(&im, GGML_I8, TINY_VOCAB, &n);
+    struct gguf *g = gguf_from_memory(file, n, "x.gguf", &err);
+    struct tokenizer *t = g ? tokenizer_new(g, &err) : NULL;
+    if (!t)
+        fail_msg("%s", err.text);
+    expect_ids(t, " the<|im_end|>", want, 2);
+    const char *text = tokenizer_text(t, TINY_BYTES + 7, &len);
+    assert_true(text > (char *)file && text < (char *)file + n);
+    tokenizer_free(&t);
+    gguf_free(&g);
+    free(im.bytes);
+}
+
+static void imported_refused(struct image *im, uint32_t type, uint64_t rows, const char *words)
+{
+    struct px_err err = {0};
+    size_t n;
+    PX_FREE uint8_t *file = imported_file(im, type, rows, &n);
+    struct gguf *g = gguf_from_memory(file, n, "x.gguf", &err);
+    if (!g)
+        fail_msg("%s", err.text);
+    assert_null(tokenizer_new(g, &err));
+    if (!strstr(err.text, words))
+        fail_msg("expected '%s' in: %s", words, err.text);
+    gguf_free(&g);
+}
+
+static void vocabularies_that_do_not_fit_their_file_are_refused(void **state)
+{
+    (void)state;
+    struct image im = make_image("qwen2");
+    imported_refused(&im, GGML_I8, TINY_VOCAB - 1,
+                     "the vocabulary has 264 entries, but token_embd.weight has 263 rows");
+    imported_refused(&im, GGML_F32, TINY_VOCAB, "proctor.vocabulary is no list of bytes");
+    im.bytes[0] = 'Q';
+    imported_refused(&im, GGML_I8, TINY_VOCAB, "does not begin like a vocabulary");
+    free(im.bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +295,8 @@ int main(void)
         cmocka_unit_test(cut_images_are_refused),
         cmocka_unit_test(damaged_headers_are_refused),
         cmocka_unit_test(damaged_tables_are_refused),
+        cmocka_unit_test(an_imported_file_is_used_where_it_lies),
+        cmocka_unit_test(vocabularies_that_do_not_fit_their_file_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
