@@ -8,5 +8,6 @@
 int generate_command(int argc, char **argv);
 int logits_command(int argc, char **argv);
 int perplexity_command(int argc, char **argv);
+int bench_command(int argc, char **argv);
 
 #endif

@@ -17,6 +17,7 @@ static const struct {
     {"generate", generate_command, "continue a prompt"},
     {"logits", logits_command, "the best next tokens, or all logits"},
     {"perplexity", perplexity_command, "how well a text is predicted"},
+    {"bench", bench_command, "how fast it runs here, beside the limits of the machine"},
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
