@@ -23,7 +23,7 @@ static const char usage[] =
     "  --head N         shared: tokens of the one head of all rows (default 512)\n"
     "  --own N          own: tokens of every row's own prompt (default 128)\n"
     "  --rounds N       a figure is the median of so many, after one to warm up (default 3)\n"
-    "  --kv f16|f32     keys and values are kept as (default f16)\n"
+    "  --kv TYPE        f16, f32 or q8_0: keys and values are kept as (default f16)\n"
     "  --memory SIZE    for keys, values and activations (default 2GiB)\n"
     "  --isa NAME       auto, scalar, avx2, avx512: all give the same bits\n"
     "  --threads N      default: all\n"

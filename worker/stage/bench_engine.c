@@ -5,6 +5,8 @@
  * computed by units of their own before, and the clock runs from the first pass, whose rows feed
  * one token each, to the last.
  *
+ * Nothing is speculated, so that a pass is one token of every row.
+ *
  * Generation must have a token that ends it. The one given here is the vocabulary's last; should
  * a row produce it, that round is thrown away and the token before it takes its place. */
 #include <stdlib.h>
@@ -48,7 +50,8 @@ struct bench_engine *bench_engine_new(const struct model *m, const struct bench_
                                 .threads = o->threads,
                                 .kv = o->kv,
                                 .memory_budget = o->memory,
-                                .max_rows = rows};
+                                .max_rows = rows,
+                                .no_speculation = true};
     struct engine *e = engine_new(m, NULL, &cfg, err);
     if (e == NULL)
         return NULL;

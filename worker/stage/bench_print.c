@@ -23,11 +23,6 @@ static double ops(const struct bench_work *w)
     return w->int8_ops + w->f32_ops;
 }
 
-static const char *kv_name(enum kv_type kv)
-{
-    return kv == KV_F32 ? "f32" : "f16";
-}
-
 static const char *layout_name(const struct bench_shape *s)
 {
     return s->is_panels ? "panels" : "rows";
@@ -42,7 +37,7 @@ static void print_head(const struct bench_report *r)
     printf("model    %s: %s, %u layers, %.1f M weights and %.3f GB read for a token\n", r->o->path,
            r->m->cfg.arch_name, r->m->cfg.n_layers, ops(&w) * 0.5e-6, w.bytes * 1e-9);
     printf("setting  %s, %u threads, kv %s, medians of %u, load %.2f at the start\n", r->isa,
-           r->o->threads, kv_name(r->o->kv), r->o->rounds, r->load);
+           r->o->threads, kv_type_name(r->o->kv), r->o->rounds, r->load);
     printf("limits   reads %.1f GB/s (%s), %.1f GB/s (huge pages); int8 %.3f TOP/s (%s), f32 %.3f "
            "TOP/s (%s)\n",
            l->read_gb_s, l->is_mapping ? "the weights where they lie" : "plain memory",
@@ -169,8 +164,8 @@ static void add_head(struct px_buf *b, const struct bench_report *r)
     px_buf_printf(b,
                   ", \"isa\": \"%s\", \"threads\": %u, \"kv\": \"%s\", \"rounds\": %u, "
                   "\"generated_tokens\": %u, \"head_tokens\": %u, \"own_tokens\": %u",
-                  r->isa, r->o->threads, kv_name(r->o->kv), r->o->rounds, r->o->tokens, r->o->head,
-                  r->o->own);
+                  r->isa, r->o->threads, kv_type_name(r->o->kv), r->o->rounds, r->o->tokens,
+                  r->o->head, r->o->own);
     add_number(b, "load", r->load);
     add_number(b, "bytes_per_token", w.bytes);
     add_number(b, "ops_per_token", ops(&w));
