@@ -25,7 +25,7 @@ static void bind(struct vocabulary_maker *m)
     m->attr = m->block + l.attr;
     m->text = (char *)(m->block + l.text);
     m->slots = (uint32_t *)(m->block + l.slots);
-    m->score = (float *)(m->block + l.score);
+    m->score = (float *)(void *)(m->block + l.score);
     m->merges = (struct bpe_merge *)(m->block + l.merges);
     m->merge_slots = (uint32_t *)(m->block + l.merge_slots);
     m->stops = (uint32_t *)(m->block + l.stops);

@@ -48,7 +48,7 @@ void vocabulary_bind(struct tokenizer *t, const void *image)
     t->attr = p + l.attr;
     t->text = (const char *)(p + l.text);
     t->slots = (const uint32_t *)(p + l.slots);
-    t->score = (const float *)(p + l.score);
+    t->score = (const float *)(const void *)(p + l.score);
     t->merges = (const struct bpe_merge *)(p + l.merges);
     t->merge_slots = (const uint32_t *)(p + l.merge_slots);
     t->stops = (const uint32_t *)(p + l.stops);
