@@ -210,6 +210,7 @@ help:
 	@echo "make bench        the measurements of docs/numbers.md"
 	@echo "make bench-engine MODEL=file.gguf  prefill, decode and start-up of one model"
 	@echo "make bench-heads  questions behind shared few-shot heads, with and without the prefix cache"
+	@echo "make bench-attention  attention alone, in the shapes of two models"
 	@echo "make bench-kernels  the kernels alone: every weight type and instruction set"
 	@echo "make bench-threads  the pool's own cost, and what it keeps beside a busy process"
 	@echo "make test-scheduler  three million random events against the scheduler"
@@ -254,7 +255,8 @@ bench: all
 	@tests/bench/run.sh $(O)
 
 # Needs only the worker's library: kernel work is measured without the rest.
-$(O)/bench/bench_kernels $(O)/bench/bench_engine $(O)/bench/bench_heads $(O)/bench/bench_threads: $(O)/bench/%: $(O)/obj/tests/bench/%.o \
+$(O)/bench/bench_kernels $(O)/bench/bench_engine $(O)/bench/bench_heads \
+$(O)/bench/bench_attention $(O)/bench/bench_threads: $(O)/bench/%: $(O)/obj/tests/bench/%.o \
     $(O)/libworker.a $(O)/libproto.a
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
@@ -293,6 +295,12 @@ bench-kernels: $(O)/bench/bench_kernels
 .PHONY: bench-threads
 bench-threads: $(O)/bench/bench_threads
 	@$(O)/bench/bench_threads 2 1
+
+# make bench-attention ISA=avx2
+ISA ?= auto
+.PHONY: bench-attention
+bench-attention: $(O)/bench/bench_attention
+	@$(O)/bench/bench_attention $(ISA)
 
 .PHONY: check-asan
 check-asan:

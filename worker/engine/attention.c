@@ -225,7 +225,19 @@ static void hide_before_window(const struct tile *t, const struct run *r, float 
     }
 }
 
-static void score_run(const struct tile *t, const struct run *r, const void *k)
+/* Pages lie scattered: no stream of lines tells the processor what comes next. */
+static void prefetch(const struct tile *t, const char *block)
+{
+    size_t bytes = kv_block_bytes(t->a->kv);
+    for (size_t i = 0; block && i < bytes; i += LINE_FLOATS * sizeof(float))
+        __builtin_prefetch(block + i, 0, 2);
+}
+
+/* What a run does with its block; `next` is the one that will be read after it, or NULL: to be
+ * fetched when this one has been read, so that it comes while the processor multiplies. */
+typedef void run_fn(const struct tile *t, const struct run *r, const void *block, const void *next);
+
+static void score_run(const struct tile *t, const struct run *r, const void *k, const void *next)
 {
     const struct kernels *kn = t->a->kn;
     const float *q = t->q + (size_t)r->row * t->n_heads * t->head_dim;
@@ -238,8 +250,10 @@ static void score_run(const struct tile *t, const struct run *r, const void *k)
             kn->columns_f16(k, t->head_dim, t->columns);
         else
             kn->columns_f32(floats, t->head_dim, t->columns);
+        prefetch(t, next);
         kn->dots_tile(q, n_queries, t->columns, t->head_dim, scale, scores, t->stride);
     } else {
+        prefetch(t, next);
         for (uint32_t i = 0; i < n_queries; i++, q += t->head_dim) {
             uint32_t n = row_count(t, r->row + i / t->n_heads, r->block);
             if (is_half)
@@ -270,41 +284,31 @@ static void add_few(const struct tile *t, const struct run *r, const void *v)
     }
 }
 
-static void add_run(const struct tile *t, const struct run *r, const void *v)
+static void add_run(const struct tile *t, const struct run *r, const void *v, const void *next)
 {
     uint32_t counts[TILE_QUERIES], n_queries = r->n_rows * t->n_heads;
     if (n_queries < RUN_MIN) {
+        prefetch(t, next);
         add_few(t, r, v);
         return;
     }
     for (uint32_t i = 0; i < n_queries; i++)
         counts[i] = row_count(t, r->row + i / t->n_heads, r->block);
     const float *values = block_floats(t, r, v);
+    prefetch(t, next);
     t->a->kn->sums_tile(run_scores(t, r), t->stride, counts, n_queries, values, t->head_dim,
                         t->out + (size_t)r->row * t->n_heads * t->head_dim);
 }
 
-/* Pages lie scattered: no stream of lines tells the processor what comes next. */
-static void prefetch_block(const struct tile *t, const struct run *r, bool is_v)
-{
-    const char *block = run_block(t, r, is_v);
-    size_t bytes = kv_block_bytes(t->a->kv);
-    for (size_t i = 0; i < bytes; i += LINE_FLOATS * sizeof(float))
-        __builtin_prefetch(block + i, 0, 2);
-}
-
-/* All runs, one after another, while the next one's block is on its way. */
-static void for_runs(const struct tile *t, bool is_v,
-                     void (*fn)(const struct tile *t, const struct run *r, const void *block))
+/* fn for all runs, one after another; `after` is read when they are done. */
+static void for_runs(const struct tile *t, bool is_v, const void *after, run_fn *fn)
 {
     struct run next = {.block = t->first_block}, r;
     bool is_more = next_run(t, &next);
     while (is_more) {
         r = next;
         is_more = next_run(t, &next);
-        if (is_more)
-            prefetch_block(t, &next, is_v);
-        fn(t, &r, run_block(t, &r, is_v));
+        fn(t, &r, run_block(t, &r, is_v), is_more ? run_block(t, &next, is_v) : after);
     }
 }
 
@@ -323,17 +327,20 @@ static void attend_tile(struct tile *t)
 {
     float totals[TILE_QUERIES];
     uint32_t n_queries = t->n_rows * t->n_heads;
+    struct run first = {0};
     t->first_block = UINT32_MAX;
     for (uint32_t i = 0; i < t->n_rows; i++) {
-        uint32_t first = first_position(t, i) / KV_PAGE, end = t->rows[i].pos / KV_PAGE + 1;
-        t->first_block = first < t->first_block ? first : t->first_block;
+        uint32_t begin = first_position(t, i) / KV_PAGE, end = t->rows[i].pos / KV_PAGE + 1;
+        t->first_block = begin < t->first_block ? begin : t->first_block;
         t->end_block = end > t->end_block ? end : t->end_block;
     }
     t->stride = score_stride(t->end_block - t->first_block);
-    for_runs(t, false, score_run);
+    first.block = t->first_block;
+    next_run(t, &first);
+    for_runs(t, false, run_block(t, &first, true), score_run);
     softmax(t, totals);
     memset(t->out, 0, (size_t)n_queries * t->head_dim * sizeof *t->out);
-    for_runs(t, true, add_run);
+    for_runs(t, true, NULL, add_run);
     for (uint32_t i = 0; i < n_queries; i++)
         t->a->kn->scale(t->out + (size_t)i * t->head_dim, 1.0f / totals[i], t->head_dim);
 }
