@@ -217,7 +217,7 @@ static bool grant_ready(struct sched *s, uint32_t peer, int64_t now)
             unfit[n_unfit++] = slot;
     }
     for (uint32_t i = 0; i < n_unfit; i++)
-        heap_push(s, h, unfit[i], -s->slots[unfit[i]].cost);
+        heap_push(s, h, unfit[i], ready_rank(s, unfit[i]));
     s->next_lease += s->n_scratch > 0;
     return s->n_scratch > 0;
 }

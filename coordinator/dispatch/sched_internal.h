@@ -142,6 +142,10 @@ struct sched {
 
 /* sched_queue.c */
 void heap_push(struct sched *s, struct heap *h, uint32_t slot, double rank);
+/* A unit's rank among those that are ready: longer ones first, but those within a factor of two in
+ * the order in which they came. Neighbours share their heads, which an engine computes once while
+ * it has them side by side; a finer order would scatter them and shorten the end by little. */
+double ready_rank(const struct sched *s, uint32_t slot);
 void heap_remove(struct sched *s, struct heap *h, uint32_t slot);
 uint32_t heap_pop(struct sched *s, struct heap *h); /* SCHED_NONE when empty */
 void list_append(struct sched *s, struct list *l, uint32_t slot);

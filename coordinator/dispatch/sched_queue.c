@@ -1,5 +1,6 @@
 /* sched_queue.c - the scheduler's containers: heaps that know where each slot is, lists threaded
  * through the slots, running medians. */
+#include <math.h>
 #include <string.h>
 
 #include "coordinator/dispatch/sched_internal.h"
@@ -40,6 +41,11 @@ static void sift_down(struct sched *s, struct heap *h, uint32_t i)
         i = child;
     }
     place(s, h, i, slot);
+}
+
+double ready_rank(const struct sched *s, uint32_t slot)
+{
+    return -ilogb(s->slots[slot].cost);
 }
 
 void heap_push(struct sched *s, struct heap *h, uint32_t slot, double rank)

@@ -109,7 +109,7 @@ void sched_get_unit(const struct sched *s, uint32_t slot, struct sched_unit *out
 void slot_to_ready(struct sched *s, uint32_t slot)
 {
     s->slots[slot].state = SLOT_READY;
-    heap_push(s, &group_of(s, slot)->ready, slot, -s->slots[slot].cost);
+    heap_push(s, &group_of(s, slot)->ready, slot, ready_rank(s, slot));
 }
 
 void slot_delay(struct sched *s, uint32_t slot, int64_t until)

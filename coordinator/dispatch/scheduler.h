@@ -1,11 +1,12 @@
 /* scheduler.h - who does what next. Pure: no I/O, no clock; events and times are handed in.
  *
- * Theory of operation. Units wait in one heap per (role, model), longest first. A peer with free
- * credits gets units of the model it already has mapped, else of the model with the most work per
- * peer. A lease lives while its peer is heard and its progress moves. When a peer is lost
- * unexpectedly, what it held becomes a set of suspects: two halves, each run apart from other work
- * on an idle peer, halved again at the next death, in the end one unit alone. Only a death alone
- * counts against a unit. Results are accepted once, by key, from whoever sends them.
+ * Theory of operation. Units wait in one heap per (role, model), longer ones first and those of
+ * about the same length in the order in which they came. A peer with free credits gets units of the
+ * model it already has mapped, else of the model with the most work per peer. A lease lives while
+ * its peer is heard and its progress moves. When a peer is lost unexpectedly, what it held becomes
+ * a set of suspects: two halves, each run apart from other work on an idle peer, halved again at
+ * the next death, in the end one unit alone. Only a death alone counts against a unit. Results are
+ * accepted once, by key, from whoever sends them.
  *
  * Promises, whatever the order of events: no unit is lost, none is accepted twice, no peer is
  * leased more than its credits, and while units and able peers exist something moves. Each event
