@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "worker/engine/detmath_exp.h"
 #include "worker/engine/detmath_expf.h"
 #include "worker/engine/kernels.h"
 
@@ -37,9 +38,8 @@ static double pow2(int k)
 /* Nearest integer, ties to even, for |x| < 2^51: the addition does the rounding. */
 static double round_even(double x)
 {
-    const double magic = 6755399441055744.0; /* 1.5 * 2^52 */
-    double t = x + magic;
-    return t - magic;
+    double t = x + EXP_MAGIC;
+    return t - EXP_MAGIC;
 }
 
 float det_expf(float x)
@@ -47,32 +47,16 @@ float det_expf(float x)
     return expf_defined(x);
 }
 
-static const double LN2_HI = 0x1.62e42fefa39efp-1;
-static const double LN2_LO = 0x1.abc9e3b39803fp-56;
-
 /* exp(x + x_lo), x_lo far below x's last bit. */
 static double exp_pair(double x, double x_lo)
 {
-    /* 1/k! for k = 2..14: |r| <= ln2/2 leaves less than 2^-60 after the last term. */
-    static const double c[] = {1.0 / 87178291200,
-                               1.0 / 6227020800,
-                               1.0 / 479001600,
-                               1.0 / 39916800,
-                               1.0 / 3628800,
-                               1.0 / 362880,
-                               1.0 / 40320,
-                               1.0 / 5040,
-                               1.0 / 720,
-                               1.0 / 120,
-                               1.0 / 24,
-                               1.0 / 6,
-                               0.5};
-    double n = round_even(x * 0x1.71547652b82fep+0);
-    double a = fma(n, -LN2_HI, x);
-    double r = fma(n, -LN2_LO, a);
-    double r_lo = fma(n, -LN2_LO, a - r) + x_lo;
+    static const double c[EXP_N_TERMS] = EXP_TERMS;
+    double n = round_even(x * EXP_LOG2E);
+    double a = fma(n, -EXP_LN2_HI, x);
+    double r = fma(n, -EXP_LN2_LO, a);
+    double r_lo = fma(n, -EXP_LN2_LO, a - r) + x_lo;
     double p = c[0];
-    for (size_t i = 1; i < sizeof(c) / sizeof(c[0]); i++)
+    for (size_t i = 1; i < EXP_N_TERMS; i++)
         p = fma(p, r, c[i]);
     double h = 1.0 + r, h_lo = (1.0 - h) + r;
     p *= r * r;
@@ -85,9 +69,9 @@ double det_exp(double x)
 {
     if (isnan(x))
         return x;
-    if (x > 710.0)
+    if (x > EXP_MAX)
         return INFINITY;
-    if (x < -746.0)
+    if (x < EXP_MIN)
         return 0.0;
     return exp_pair(x, 0.0);
 }
@@ -119,8 +103,8 @@ static void log_pair(double x, double *hi, double *lo)
         p = fma(p, z, c[i]);
     double tail = fma(2.0, s_lo, s * z * p);
     /* e ln2 + 2s + tail: each sum keeps its rounding error. */
-    double a = (double)e * LN2_HI, a_lo = fma((double)e, LN2_HI, -a);
-    a_lo = fma((double)e, LN2_LO, a_lo);
+    double a = (double)e * EXP_LN2_HI, a_lo = fma((double)e, EXP_LN2_HI, -a);
+    a_lo = fma((double)e, EXP_LN2_LO, a_lo);
     double b = 2.0 * s, h = a + b, t = h - a;
     double h_lo = (a - (h - t)) + (b - t) + a_lo + tail;
     *hi = h + h_lo;
@@ -153,7 +137,7 @@ double det_pow(double x, double y)
     double hi, lo;
     log_pair(x, &hi, &lo);
     double p = y * hi;
-    if (p > 710.0 || p < -746.0)
+    if (p > EXP_MAX || p < EXP_MIN)
         return det_exp(p);
     return exp_pair(p, fma(y, hi, -p) + y * lo);
 }

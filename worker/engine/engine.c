@@ -375,7 +375,7 @@ static void read_task(void *arg, uint32_t task, uint32_t worker)
     struct row_logits *l = &e->read[task];
     (void)worker;
     l->reading =
-        slot_read(l->use->slot, l->use->index, e->logits + (size_t)task * e->m->cfg.n_vocab);
+        slot_read(l->use->slot, e->kn, l->use->index, e->logits + (size_t)task * e->m->cfg.n_vocab);
 }
 
 /* Reading goes over whole vocabularies, so the threads share it; what follows is quick. */

@@ -10,6 +10,7 @@ enum { DEFAULT_CHUNK = 64, MAX_CHUNK = 4096 };
 
 struct eval {
     const struct model *m;
+    const struct kernels *kn;
     struct threads *th;
     struct kv_pool *kv;
     struct forward *fwd;
@@ -35,6 +36,7 @@ struct eval *eval_new(const struct model *m, const struct eval_config *cfg, stru
     }
     struct eval *e = px_xcalloc(1, sizeof *e);
     e->m = m;
+    e->kn = kn;
     e->max_tokens = max_tokens;
     e->chunk = chunk;
     e->th = threads_new(cfg->threads ? cfg->threads : 1);
@@ -60,6 +62,11 @@ void eval_free(struct eval **ep)
     free(e->rows);
     free(e);
     *ep = NULL;
+}
+
+const struct kernels *eval_kernels(const struct eval *e)
+{
+    return e->kn;
 }
 
 void eval_reset(struct eval *e)

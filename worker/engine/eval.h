@@ -24,6 +24,8 @@ struct eval;
 struct eval *eval_new(const struct model *m, const struct eval_config *cfg, struct px_err *err);
 void eval_free(struct eval **e);
 
+const struct kernels *eval_kernels(const struct eval *e);
+
 /* Forgets the sequence. */
 void eval_reset(struct eval *e);
 

@@ -82,6 +82,9 @@ struct kernels {
      * the blocks in order from +0. */
     float (*exp_blocks)(const float *x, float m, float *y, uint32_t n);
     void (*scale)(float *x, float a, uint32_t n);
+    /* The sum, in order from +0, of det_exp(((double)x[i] - m) / t); with `running` (else NULL)
+     * also every running sum, running[i] up to and with x[i]. */
+    double (*exp_sum)(const float *x, double m, double t, double *running, uint32_t n);
 };
 
 /* "auto" picks the best that this CPU has; a name that it lacks is an error. Static, never freed.

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "worker/engine/detmath_exp.h"
 #include "worker/engine/detmath_expf.h"
 #include "worker/engine/kernels_impl.h"
 #include "worker/engine/panels.h"
@@ -342,6 +343,76 @@ AVX2_INLINE void strip_dots(const struct strip *t, int n, uint32_t g0, uint32_t 
         total = _mm256_add_epi32(total, _mm256_madd_epi16(s, ones));
     }
     *dot = total;
+}
+
+/* Doubles. */
+#define VD_WIDTH 4
+typedef __m256d vd;
+
+AVX2_INLINE vd vd_set1(double x)
+{
+    return _mm256_set1_pd(x);
+}
+
+AVX2_INLINE vd vd_widen(const float *x)
+{
+    return _mm256_cvtps_pd(_mm_loadu_ps(x));
+}
+
+AVX2_INLINE void vd_store(double *y, vd a)
+{
+    _mm256_storeu_pd(y, a);
+}
+
+AVX2_INLINE vd vd_add(vd a, vd b)
+{
+    return _mm256_add_pd(a, b);
+}
+
+AVX2_INLINE vd vd_sub(vd a, vd b)
+{
+    return _mm256_sub_pd(a, b);
+}
+
+AVX2_INLINE vd vd_mul(vd a, vd b)
+{
+    return _mm256_mul_pd(a, b);
+}
+
+AVX2_INLINE vd vd_div(vd a, vd b)
+{
+    return _mm256_div_pd(a, b);
+}
+
+AVX2_INLINE vd vd_min(vd a, vd b)
+{
+    return _mm256_min_pd(a, b);
+}
+
+AVX2_INLINE vd vd_max(vd a, vd b)
+{
+    return _mm256_max_pd(a, b);
+}
+
+AVX2_INLINE vd vd_fma(vd a, vd b, vd c)
+{
+    return _mm256_fmadd_pd(a, b, c);
+}
+
+/* 2^k for an integer k of at most 11 bits: the magic number brings its bits to the low end. */
+AVX2_INLINE vd vd_pow2(vd k)
+{
+    __m256i bits = _mm256_castpd_si256(_mm256_add_pd(k, _mm256_set1_pd(EXP_MAGIC)));
+    bits = _mm256_slli_epi64(_mm256_add_epi64(bits, _mm256_set1_epi64x(1023)), 52);
+    return _mm256_castsi256_pd(bits);
+}
+
+/* p times 2^n, rounded once: in two steps, the first of which is exact. */
+AVX2_INLINE vd vd_scale2(vd p, vd n)
+{
+    vd half = _mm256_round_pd(_mm256_mul_pd(n, _mm256_set1_pd(0.5)),
+                              _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    return _mm256_mul_pd(_mm256_mul_pd(p, vd_pow2(half)), vd_pow2(_mm256_sub_pd(n, half)));
 }
 
 #include "worker/engine/simd_unpack.h"

@@ -1,4 +1,5 @@
-/* kernels_avx512.c - the kernels for AVX-512 with VNNI: 16 lanes, the same bits as the definition. */
+/* kernels_avx512.c - the kernels for AVX-512 with VNNI: 16 lanes, the same bits as the definition.
+ */
 #include <immintrin.h>
 #include <math.h>
 #include <stdbool.h>
@@ -9,7 +10,6 @@
 #include "worker/engine/panels.h"
 
 #include "worker/engine/simd_avx512.h"
-
 #include "worker/engine/simd_unpack.h"
 
 #include "worker/engine/simd_matmul.h"

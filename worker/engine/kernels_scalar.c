@@ -341,6 +341,17 @@ static void scalar_scale(float *x, float a, uint32_t n)
         x[i] *= a;
 }
 
+static double scalar_exp_sum(const float *x, double m, double t, double *running, uint32_t n)
+{
+    double sum = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        sum += det_exp(((double)x[i] - m) / t);
+        if (running)
+            running[i] = sum;
+    }
+    return sum;
+}
+
 const struct kernels kernels_scalar = {
     .isa = "scalar",
     .act_bytes = act_bytes_any,
@@ -363,5 +374,6 @@ const struct kernels kernels_scalar = {
     .silu_mul = scalar_silu_mul,
     .max = scalar_max,
     .exp_blocks = scalar_exp_blocks,
+    .exp_sum = scalar_exp_sum,
     .scale = scalar_scale,
 };

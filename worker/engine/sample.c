@@ -5,35 +5,63 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "proto/buf.h"
 #include "proto/digest.h"
 #include "proto/mem.h"
-#include "worker/engine/kernels.h"
 
+enum { ARGMAX_BLOCK = 1024, ARGMAX_LANES = 16 };
+
+static float largest(const float *x, uint32_t n)
+{
+    float lanes[ARGMAX_LANES], best = -INFINITY;
+    uint32_t i = 0;
+    for (uint32_t l = 0; l < ARGMAX_LANES; l++)
+        lanes[l] = best;
+    for (; i + ARGMAX_LANES <= n; i += ARGMAX_LANES)
+        for (uint32_t l = 0; l < ARGMAX_LANES; l++)
+            lanes[l] = x[i + l] > lanes[l] ? x[i + l] : lanes[l];
+    for (; i < n; i++)
+        best = x[i] > best ? x[i] : best;
+    for (uint32_t l = 0; l < ARGMAX_LANES; l++)
+        best = lanes[l] > best ? lanes[l] : best;
+    return best;
+}
+
+/* The block that has the largest first, then its place there; what is not a number is passed over.
+ */
 uint32_t sample_argmax(const float *logits, uint32_t n)
 {
-    uint32_t best = 0;
-    for (uint32_t i = 1; i < n; i++)
-        if (logits[i] > logits[best])
-            best = i;
-    return best;
+    uint32_t at = 0;
+    float best = logits[0];
+    for (uint32_t i = 0; i < n; i += ARGMAX_BLOCK) {
+        float top = largest(logits + i, n - i < ARGMAX_BLOCK ? n - i : ARGMAX_BLOCK);
+        if (top > best) {
+            best = top;
+            at = i;
+        }
+    }
+    while (!isnan(best) && !(logits[at] >= best))
+        at++;
+    return at;
 }
 
 bool sample_finite(const float *logits, uint32_t n)
 {
-    float sum = 0; /* 0 * x is 0 for finite x and NaN for the others */
-    for (uint32_t i = 0; i < n; i++)
-        sum += 0.0f * logits[i];
-    return sum == 0;
+    uint32_t n_bad = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, &logits[i], sizeof bits);
+        n_bad += (bits & 0x7f800000) == 0x7f800000;
+    }
+    return n_bad == 0;
 }
 
-double sample_log_sum_exp(const float *logits, uint32_t n)
+double sample_log_sum_exp(const struct kernels *kn, const float *logits, uint32_t n)
 {
-    double max = (double)logits[sample_argmax(logits, n)], sum = 0;
-    for (uint32_t i = 0; i < n; i++)
-        sum += det_exp((double)logits[i] - max);
-    return max + det_log(sum);
+    double max = (double)logits[sample_argmax(logits, n)];
+    return max + det_log(kn->exp_sum(logits, max, 1, NULL, n));
 }
 
 void sample_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4])
@@ -109,18 +137,20 @@ static double weight_of(float logit, double best, double temperature)
 }
 
 /* No filter acts: tokens in id order, no sorting. */
-static uint32_t draw_all(const float *logits, uint32_t n, double best, double temperature, double u)
+static uint32_t draw_all(const struct kernels *kn, const float *logits, uint32_t n, double best,
+                         double temperature, double u)
 {
-    PX_FREE double *w = px_xmalloc(n * sizeof *w);
-    double total = 0, sum = 0;
-    for (uint32_t i = 0; i < n; i++)
-        total += w[i] = weight_of(logits[i], best, temperature);
-    for (uint32_t i = 0; i < n; i++) {
-        sum += w[i];
-        if (sum > u * total)
-            return i;
+    PX_FREE double *sums = px_xmalloc(n * sizeof *sums);
+    double target = u * kn->exp_sum(logits, best, temperature, sums, n);
+    uint32_t low = 0, high = n; /* sums never fall: the first above the target */
+    while (low < high) {
+        uint32_t mid = low + (high - low) / 2;
+        if (sums[mid] > target)
+            high = mid;
+        else
+            low = mid + 1;
     }
-    return sample_argmax(logits, n);
+    return low < n ? low : sample_argmax(logits, n);
 }
 
 /* The head of the ordered tokens whose logit is within `depth` temperatures of the best. */
@@ -169,8 +199,8 @@ static uint32_t keep(const struct sampler_spec *s, const struct candidate *c, ui
     return i ? i : 1;
 }
 
-static uint32_t draw_filtered(const float *logits, uint32_t n, double best,
-                              const struct sampler_spec *s, double u)
+static uint32_t draw_filtered(const struct kernels *kn, const float *logits, uint32_t n,
+                              double best, const struct sampler_spec *s, double u)
 {
     static const struct {
         double depth, floor;
@@ -178,8 +208,7 @@ static uint32_t draw_filtered(const float *logits, uint32_t n, double best,
     PX_FREE struct candidate *c = px_xmalloc(n * sizeof *c);
     double total = 0;
     if (s->top_k == 0 && s->top_p < 1)
-        for (uint32_t i = 0; i < n; i++)
-            total += weight_of(logits[i], best, s->temperature);
+        total = kn->exp_sum(logits, best, s->temperature, NULL, n);
     uint32_t m = 1;
     bool enough = false;
     for (size_t h = 0; h < sizeof heads / sizeof *heads && !enough; h++) {
@@ -195,8 +224,8 @@ static uint32_t draw_filtered(const float *logits, uint32_t n, double best,
     return c[m - 1].id;
 }
 
-uint32_t sample_token(const float *logits, uint32_t n, const struct sampler_spec *s,
-                      const struct sample_key *key)
+uint32_t sample_token(const struct kernels *kn, const float *logits, uint32_t n,
+                      const struct sampler_spec *s, const struct sample_key *key)
 {
     uint32_t top = sample_argmax(logits, n);
     if (!(s->temperature > 0))
@@ -206,6 +235,6 @@ uint32_t sample_token(const float *logits, uint32_t n, const struct sampler_spec
     if ((uint32_t)f.top_k >= n)
         f.top_k = 0;
     if (f.top_k == 0 && f.top_p >= 1 && !(f.min_p > 0))
-        return draw_all(logits, n, best, f.temperature, u);
-    return draw_filtered(logits, n, best, &f, u);
+        return draw_all(kn, logits, n, best, f.temperature, u);
+    return draw_filtered(kn, logits, n, best, &f, u);
 }

@@ -2,7 +2,8 @@
  *
  * No state: the random number of a position is Philox-4x32-10 keyed by the seed, with the
  * counter (problem, sample, position), so a token never depends on what was drawn before or
- * elsewhere. Sums run in double in a fixed order with our own exp and log. Pure functions. */
+ * elsewhere. Sums run in double in a fixed order with our own exp and log; every table of kernels
+ * gives the same. Pure functions. */
 #ifndef WORKER_ENGINE_SAMPLE_H
 #define WORKER_ENGINE_SAMPLE_H
 
@@ -11,6 +12,7 @@
 
 #include "proto/err.h"
 #include "proto/unit.h"
+#include "worker/engine/kernels.h"
 
 /* Best logit; ties go to the lower id. n >= 1. */
 uint32_t sample_argmax(const float *logits, uint32_t n);
@@ -19,7 +21,7 @@ uint32_t sample_argmax(const float *logits, uint32_t n);
 bool sample_finite(const float *logits, uint32_t n);
 
 /* log(sum exp(logit)) = max + log(sum), in id order. */
-double sample_log_sum_exp(const float *logits, uint32_t n);
+double sample_log_sum_exp(const struct kernels *kn, const float *logits, uint32_t n);
 
 struct sample_key {
     uint64_t seed;
@@ -41,7 +43,7 @@ int sample_check(const struct sampler_spec *s, struct px_err *err) PX_MUST_CHECK
 /* Draws a token: logits are divided by the temperature, then top-k, top-p and min-p each keep a
  * head of the tokens ordered by (logit descending, id ascending), then one is drawn from what is
  * left. Temperature 0 is argmax. s must have passed sample_check. */
-uint32_t sample_token(const float *logits, uint32_t n, const struct sampler_spec *s,
-                      const struct sample_key *key);
+uint32_t sample_token(const struct kernels *kn, const float *logits, uint32_t n,
+                      const struct sampler_spec *s, const struct sample_key *key);
 
 #endif

@@ -316,4 +316,64 @@ AVX512_INLINE void strip_dots(const struct strip *t, int n, uint32_t g0, uint32_
     }
 }
 
+/* Doubles. */
+#define VD_WIDTH 8
+typedef __m512d vd;
+
+AVX512_INLINE vd vd_set1(double x)
+{
+    return _mm512_set1_pd(x);
+}
+
+AVX512_INLINE vd vd_widen(const float *x)
+{
+    return _mm512_cvtps_pd(_mm256_loadu_ps(x));
+}
+
+AVX512_INLINE void vd_store(double *y, vd a)
+{
+    _mm512_storeu_pd(y, a);
+}
+
+AVX512_INLINE vd vd_add(vd a, vd b)
+{
+    return _mm512_add_pd(a, b);
+}
+
+AVX512_INLINE vd vd_sub(vd a, vd b)
+{
+    return _mm512_sub_pd(a, b);
+}
+
+AVX512_INLINE vd vd_mul(vd a, vd b)
+{
+    return _mm512_mul_pd(a, b);
+}
+
+AVX512_INLINE vd vd_div(vd a, vd b)
+{
+    return _mm512_div_pd(a, b);
+}
+
+AVX512_INLINE vd vd_min(vd a, vd b)
+{
+    return _mm512_min_pd(a, b);
+}
+
+AVX512_INLINE vd vd_max(vd a, vd b)
+{
+    return _mm512_max_pd(a, b);
+}
+
+AVX512_INLINE vd vd_fma(vd a, vd b, vd c)
+{
+    return _mm512_fmadd_pd(a, b, c);
+}
+
+/* p times 2^n, rounded once. */
+AVX512_INLINE vd vd_scale2(vd p, vd n)
+{
+    return _mm512_scalef_pd(p, n);
+}
+
 #endif

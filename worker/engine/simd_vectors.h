@@ -5,6 +5,8 @@
 #ifndef WORKER_ENGINE_SIMD_VECTORS_H
 #define WORKER_ENGINE_SIMD_VECTORS_H
 
+#include "worker/engine/detmath_exp.h"
+
 /* What is not a number stays so through min, max and all that follows. */
 SIMD_INLINE vf vf_exp(vf x)
 {
@@ -187,15 +189,60 @@ static void simd_scale(float *x, float a, uint32_t n)
         x[i] *= a;
 }
 
+/* det_exp in every lane; beyond its ends the result is 0 or infinite by itself. */
+SIMD_INLINE vd vd_exp(vd x)
+{
+    static const double c[EXP_N_TERMS] = EXP_TERMS;
+    x = vd_min(vd_set1(EXP_MAX), x);
+    x = vd_max(vd_set1(EXP_MIN), x);
+    vd n = vd_add(vd_mul(x, vd_set1(EXP_LOG2E)), vd_set1(EXP_MAGIC));
+    n = vd_sub(n, vd_set1(EXP_MAGIC));
+    vd a = vd_fma(n, vd_set1(-EXP_LN2_HI), x);
+    vd r = vd_fma(n, vd_set1(-EXP_LN2_LO), a);
+    vd r_lo = vd_fma(n, vd_set1(-EXP_LN2_LO), vd_sub(a, r));
+    vd p = vd_set1(c[0]);
+    for (int i = 1; i < EXP_N_TERMS; i++)
+        p = vd_fma(p, r, vd_set1(c[i]));
+    vd h = vd_add(vd_set1(1.0), r);
+    vd h_lo = vd_add(vd_sub(vd_set1(1.0), h), r);
+    p = vd_mul(p, vd_mul(r, r));
+    p = vd_add(h, vd_add(h_lo, vd_fma(r_lo, vd_add(h, p), p)));
+    return vd_scale2(p, n);
+}
+
+/* The additions wait for one another; the next vectors' exponentials are computed meanwhile. */
+static double simd_exp_sum(const float *x, double m, double t, double *running, uint32_t n)
+{
+    const bool divides = t != 1.0; /* dividing by one changes nothing but takes its time */
+    double sum = 0;
+    for (uint32_t i = 0; i < n; i += VD_WIDTH) {
+        float last[VD_WIDTH] = {0};
+        double e[VD_WIDTH];
+        uint32_t here = n - i < VD_WIDTH ? n - i : VD_WIDTH;
+        const float *from = x + i;
+        if (here < VD_WIDTH)
+            from = memcpy(last, from, here * sizeof *x);
+        vd v = vd_sub(vd_widen(from), vd_set1(m));
+        vd_store(e, vd_exp(divides ? vd_div(v, vd_set1(t)) : v));
+        for (uint32_t k = 0; k < here; k++) {
+            sum += e[k];
+            if (running)
+                running[i + k] = sum;
+        }
+    }
+    return sum;
+}
+
 #define SIMD_TABLE(name)                                                                           \
     {                                                                                              \
         .isa = name, .act_bytes = act_bytes_any, .act_prepare = simd_act_prepare,                  \
         .matmul = simd_matmul, .dots_f32 = simd_dots_f32, .dots_f16 = simd_dots_f16,               \
         .sums_f32 = simd_sums_f32, .sums_f16 = simd_sums_f16, .f32_to_f16 = simd_f32_to_f16,       \
         .rms_norm = simd_rms_norm, .add = simd_add, .silu_mul = simd_silu_mul, .max = simd_max,    \
-        .exp_blocks = simd_exp_blocks, .scale = simd_scale, .f16_to_f32 = simd_f16_to_f32,         \
-        .f32_to_q8 = simd_f32_to_q8, .q8_to_f32 = simd_q8_to_f32, .columns_f32 = simd_columns_f32, \
-        .columns_f16 = simd_columns_f16, .dots_tile = simd_dots_tile, .sums_tile = simd_sums_tile, \
+        .exp_blocks = simd_exp_blocks, .exp_sum = simd_exp_sum, .scale = simd_scale,               \
+        .f16_to_f32 = simd_f16_to_f32, .f32_to_q8 = simd_f32_to_q8, .q8_to_f32 = simd_q8_to_f32,   \
+        .columns_f32 = simd_columns_f32, .columns_f16 = simd_columns_f16,                          \
+        .dots_tile = simd_dots_tile, .sums_tile = simd_sums_tile,                                  \
     }
 
 #endif

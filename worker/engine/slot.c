@@ -258,7 +258,8 @@ static bool is_forced(const struct slot *s, uint32_t index, uint32_t *token)
     return think_forces(&t, token);
 }
 
-struct slot_reading slot_read(const struct slot *s, uint32_t index, const float *logits)
+struct slot_reading slot_read(const struct slot *s, const struct kernels *kn, uint32_t index,
+                              const float *logits)
 {
     const struct job *j = s->job;
     uint32_t n = s->m->cfg.n_vocab;
@@ -272,10 +273,10 @@ struct slot_reading slot_read(const struct slot *s, uint32_t index, const float 
                                  .problem = s->problem_hash,
                                  .sample = s->unit->sample,
                                  .position = s->n_before + index};
-        r.token = sample_token(logits, n, &j->sampler, &key);
+        r.token = sample_token(kn, logits, n, &j->sampler, &key);
     } else {
         r.token = sample_argmax(logits, n);
-        r.log_sum_exp = sample_log_sum_exp(logits, n);
+        r.log_sum_exp = sample_log_sum_exp(kn, logits, n);
     }
     return r;
 }

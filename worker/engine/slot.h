@@ -93,7 +93,8 @@ struct slot_reading {
 
 /* Reads a row's logits for a unit; index: the guess that the row was fed, 0 for none. Pure, any
  * thread: s is only looked at. */
-struct slot_reading slot_read(const struct slot *s, uint32_t index, const float *logits);
+struct slot_reading slot_read(const struct slot *s, const struct kernels *kn, uint32_t index,
+                              const float *logits);
 
 /* May begin: SLOT_PREFILL, or SLOT_LANES when there is no context to compute. */
 void slot_start(struct slot *s, struct kv_pool *kv, int64_t now_us);

@@ -255,14 +255,15 @@ static void check_sampler(struct check *c, struct eval *e, const float *logits,
     struct sample_key key = {.seed = 7, .problem = sample_problem_hash("check")};
     struct px_err err;
     size_t bytes = (size_t)n_vocab * sizeof *logits;
-    double lse = sample_log_sum_exp(logits, n_vocab), sum = 0;
+    const struct kernels *kn = eval_kernels(e);
+    double lse = sample_log_sum_exp(kn, logits, n_vocab), sum = 0;
     for (uint32_t i = 0; i < n_vocab; i++)
         sum += det_exp((double)logits[i] - lse);
     for (uint32_t i = 0; i < 8; i++) {
         key.position = i;
-        drawn[i] = sample_token(logits, n_vocab, &warm, &key);
+        drawn[i] = sample_token(kn, logits, n_vocab, &warm, &key);
     }
-    bool is_greedy = sample_token(logits, n_vocab, &greedy, &key) == best;
+    bool is_greedy = sample_token(kn, logits, n_vocab, &greedy, &key) == best;
     PX_FREE float *first = px_xmalloc(bytes);
     memcpy(first, logits, bytes);
     eval_reset(e);
@@ -270,7 +271,7 @@ static void check_sampler(struct check *c, struct eval *e, const float *logits,
     bool same = again && memcmp(first, again, bytes) == 0;
     for (uint32_t i = 0; same && i < 8; i++) {
         key.position = i;
-        same = sample_token(again, n_vocab, &warm, &key) == drawn[i];
+        same = sample_token(kn, again, n_vocab, &warm, &key) == drawn[i];
     }
     if (!(fabs(sum - 1) < 1e-6))
         check_failed(c, STAGE_SAMPLER, "probabilities sum to %.9g, expected 1", sum);
@@ -311,7 +312,7 @@ static void check_logits(struct check *c)
     } else if (!sample_finite(logits, n_vocab)) {
         check_failed(c, STAGE_LOGITS, "a logit is NaN or infinite");
     } else {
-        double lse = sample_log_sum_exp(logits, n_vocab), entropy = 0;
+        double lse = sample_log_sum_exp(eval_kernels(e), logits, n_vocab), entropy = 0;
         struct spread s = spread_of(logits, n_vocab);
         for (uint32_t i = 0; i < n_vocab; i++)
             entropy -= det_exp((double)logits[i] - lse) * ((double)logits[i] - lse);

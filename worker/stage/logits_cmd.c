@@ -122,7 +122,7 @@ static void print_top(const struct options *o, const struct tokenizer *tok, cons
                       size_t n_ids, const float *logits, uint32_t n_vocab)
 {
     PX_FREE struct ranked *r = px_xcalloc(n_vocab, sizeof *r);
-    double lse = sample_log_sum_exp(logits, n_vocab);
+    double lse = sample_log_sum_exp(kernels_at(0), logits, n_vocab);
     uint32_t top = o->top < n_vocab ? (uint32_t)o->top : n_vocab;
     struct px_buf b;
     for (uint32_t i = 0; i < n_vocab; i++)

@@ -9,6 +9,7 @@
 #include "worker/engine/sample.h"
 
 struct tally {
+    const struct kernels *kn;
     const uint32_t *tokens; /* of the present chunk */
     uint32_t n_ctx, n_vocab;
     double sum, squares; /* of negative log-probabilities */
@@ -22,7 +23,7 @@ static void score(void *ctx, uint32_t pos, const float *logits)
     if (pos < t->n_ctx / 2 || pos + 1 >= t->n_ctx)
         return;
     t->is_finite = t->is_finite && sample_finite(logits, t->n_vocab);
-    double nll = sample_log_sum_exp(logits, t->n_vocab) - (double)logits[t->tokens[pos + 1]];
+    double nll = sample_log_sum_exp(t->kn, logits, t->n_vocab) - (double)logits[t->tokens[pos + 1]];
     t->sum += nll;
     t->squares += nll * nll;
     t->n++;
@@ -48,7 +49,11 @@ int perplexity_of(struct eval *e, uint32_t n_vocab, const uint32_t *tokens, size
     if (n / n_ctx > UINT32_MAX)
         return px_fail(err, PX_ELIMIT, "the text has %zu tokens: too many chunks", n);
     PX_FREE uint32_t *chunk = px_xcalloc(n_ctx, sizeof *chunk);
-    struct tally t = {.tokens = chunk, .n_ctx = n_ctx, .n_vocab = n_vocab, .is_finite = true};
+    struct tally t = {.kn = eval_kernels(e),
+                      .tokens = chunk,
+                      .n_ctx = n_ctx,
+                      .n_vocab = n_vocab,
+                      .is_finite = true};
     struct perplexity result = {0};
     for (uint32_t i = 0; i < n / n_ctx; i++) {
         for (uint32_t j = 0; j < n_ctx; j++)

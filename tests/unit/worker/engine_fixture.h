@@ -163,7 +163,7 @@ static inline void add_logprob(void *ctx, uint32_t pos, const float *logits)
     if (pos + 1 < s->from || pos + 1 >= s->n)
         return;
     uint32_t next = s->tokens[pos + 1];
-    s->logprob += (double)logits[next] - sample_log_sum_exp(logits, TINY_VOCAB);
+    s->logprob += (double)logits[next] - sample_log_sum_exp(kernels_at(0), logits, TINY_VOCAB);
     s->greedy = s->greedy && sample_argmax(logits, TINY_VOCAB) == next;
 }
 

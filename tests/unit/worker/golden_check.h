@@ -44,14 +44,16 @@ static inline void golden_next_each(void *ctx, uint32_t pos, const float *logits
     x->n_agree += sample_argmax(logits, x->n_vocab) == x->p->argmax[pos];
     if (pos + 1 >= x->p->n_tokens)
         return;
-    double lp = (double)logits[x->p->tokens[pos + 1]] - sample_log_sum_exp(logits, x->n_vocab);
+    double lp = (double)logits[x->p->tokens[pos + 1]] -
+                sample_log_sum_exp(kernels_at(0), logits, x->n_vocab);
     x->sum += lp;
     x->max_err = fmax(x->max_err, fabs(lp - x->p->next_logprob[pos]));
 }
 
 static inline double golden_kl(const float *exact, const float *ours, uint32_t n)
 {
-    double a = sample_log_sum_exp(exact, n), b = sample_log_sum_exp(ours, n), kl = 0;
+    double a = sample_log_sum_exp(kernels_at(0), exact, n),
+           b = sample_log_sum_exp(kernels_at(0), ours, n), kl = 0;
     for (uint32_t i = 0; i < n; i++) {
         double la = (double)exact[i] - a, lb = (double)ours[i] - b;
         kl += exp(la) * (la - lb);

@@ -607,6 +607,45 @@ static void expf_gives_the_same_bits_over_its_whole_range(void **arg)
         }
 }
 
+/* Sums of one and of many, from far below zero's end to above infinity's. */
+static void exp_sums_are_those_of_the_definition(void **arg)
+{
+    (void)arg;
+    enum { N = 45 };
+    for (unsigned i = 0; kernels_at(i); i++)
+        for (int round = 0; round < 3000; round++) {
+            float x[N], spread = round % 3 ? 40.0f : 760.0f;
+            double a[N], b[N], want = 0;
+            uint32_t n = 1 + next_random() % N;
+            double m = round % 2 ? 0 : (double)(next_float() * spread);
+            double t = round % 5 ? 1 : 0.01 + fabs((double)next_float());
+            for (uint32_t j = 0; j < n; j++) {
+                x[j] = next_float() * spread;
+                double e = det_exp(((double)x[j] - m) / t);
+                double one = kernels_at(i)->exp_sum(&x[j], m, t, NULL, 1);
+                assert_memory_equal(&e, &one, sizeof e);
+                want += e;
+                a[j] = want;
+            }
+            double got = kernels_at(i)->exp_sum(x, m, t, b, n);
+            assert_memory_equal(a, b, n * sizeof *a);
+            assert_memory_equal(&want, &got, sizeof got);
+        }
+}
+
+static void exp_sums_of_what_is_no_number(void **arg)
+{
+    (void)arg;
+    for (unsigned i = 0; kernels_at(i); i++) {
+        float x[9] = {0, -INFINITY, -0.0f, -800, 0, 0, 0, 0, 0};
+        assert_true(kernels_at(i)->exp_sum(x, 0, 1, NULL, 9) == 7);
+        x[4] = INFINITY;
+        assert_true(kernels_at(i)->exp_sum(x, 0, 1, NULL, 9) == (double)INFINITY);
+        x[8] = NAN;
+        assert_true(isnan(kernels_at(i)->exp_sum(x, 0, 1, NULL, 9)));
+    }
+}
+
 static void halves_round_alike_everywhere(void **arg)
 {
     (void)arg;
@@ -690,6 +729,8 @@ int main(void)
         cmocka_unit_test(bytes_are_the_nearest),
         cmocka_unit_test(exponentials_sum_block_by_block),
         cmocka_unit_test(expf_gives_the_same_bits_over_its_whole_range),
+        cmocka_unit_test(exp_sums_are_those_of_the_definition),
+        cmocka_unit_test(exp_sums_of_what_is_no_number),
         cmocka_unit_test(halves_round_alike_everywhere),
         cmocka_unit_test(silu_and_norm_are_close_to_exact),
         cmocka_unit_test(choosing_names_what_is_there),

@@ -37,7 +37,54 @@ static void argmax_ties_go_to_the_lower_id(void **state)
     assert_int_equal(sample_argmax(l, 1), 0);
     struct sampler_spec greedy = {.top_p = 1};
     struct sample_key key = {.seed = 1};
-    assert_int_equal(sample_token(l, 5, &greedy, &key), 1);
+    assert_int_equal(sample_token(kernels_at(0), l, 5, &greedy, &key), 1);
+}
+
+/* Against the plain loop: few different values, so that there are ties, and what is no number. */
+static void argmax_is_that_of_the_plain_loop(void **state)
+{
+    enum { LONG = 5000 };
+    float l[LONG];
+    uint32_t r = 1;
+    (void)state;
+    for (int round = 0; round < 300; round++) {
+        uint32_t n = 1, best = 0, values = round % 2 ? 50 : 100000;
+        for (uint32_t i = 0; i < LONG; i++) {
+            r = r * 1664525 + 1013904223;
+            l[i] = (float)(r >> 8 & 0xffff) * (1.0f / 16) - (float)(r % values);
+            if (round % 7 == 3 && i > 0 && r >> 28 == 0)
+                l[i] = r & 1 << 20 ? NAN : -INFINITY;
+        }
+        n += r % LONG;
+        for (uint32_t i = 1; i < n; i++)
+            if (l[i] > l[best])
+                best = i;
+        assert_int_equal(sample_argmax(l, n), best);
+    }
+    l[0] = NAN;
+    assert_int_equal(sample_argmax(l, LONG), 0);
+}
+
+/* With no filter the draw is the first token whose running sum of weights exceeds u times all. */
+static void plain_draws_walk_through_the_ids(void **state)
+{
+    struct sampler_spec s = {.temperature = 0.7, .top_p = 1};
+    float l[N];
+    (void)state;
+    for (int i = 0; i < N; i++)
+        l[i] = (float)sin(i * 1.7) * 4;
+    double best = (double)l[sample_argmax(l, N)];
+    for (uint32_t d = 0; d < 200; d++) {
+        struct sample_key key = {.seed = 3, .position = d};
+        double total = 0, sum = 0, u = sample_uniform(&key);
+        uint32_t want = 0;
+        for (int i = 0; i < N; i++)
+            total += det_exp(((double)l[i] - best) / s.temperature);
+        while ((sum += det_exp(((double)l[want] - best) / s.temperature)) <= u * total)
+            want++;
+        for (unsigned k = 0; kernels_at(k); k++)
+            assert_int_equal(sample_token(kernels_at(k), l, N, &s, &key), want);
+    }
 }
 
 static void infinite_logits_are_noticed(void **state)
@@ -60,7 +107,7 @@ static void log_sum_exp_is_accurate(void **state)
         l[i] = (float)sin(i) * 20 + 300;
         want += exp((double)l[i] - 300);
     }
-    assert_true(fabs(sample_log_sum_exp(l, N) - (300 + log(want))) < 1e-12 * 300);
+    assert_true(fabs(sample_log_sum_exp(kernels_at(0), l, N) - (300 + log(want))) < 1e-12 * 300);
 }
 
 static void make_logits(float *l)
@@ -146,7 +193,7 @@ static void draws_follow_the_filtered_distribution(void **state)
         double total = 0;
         for (uint32_t i = 0; i < DRAWS; i++) {
             struct sample_key key = nth(i);
-            count[sample_token(l, N, &specs[s], &key)]++;
+            count[sample_token(kernels_at(0), l, N, &specs[s], &key)]++;
         }
         for (uint32_t i = 0; i < kept; i++)
             total += exp((double)(r[i].logit - r[0].logit) / specs[s].temperature);
@@ -182,6 +229,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(philox_gives_the_published_numbers),
         cmocka_unit_test(argmax_ties_go_to_the_lower_id),
+        cmocka_unit_test(argmax_is_that_of_the_plain_loop),
+        cmocka_unit_test(plain_draws_walk_through_the_ids),
         cmocka_unit_test(infinite_logits_are_noticed),
         cmocka_unit_test(log_sum_exp_is_accurate),
         cmocka_unit_test(bad_samplers_are_refused),
