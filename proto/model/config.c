@@ -8,6 +8,8 @@
 
 #include "proto/mem.h"
 #include "proto/model/imported.h"
+#include "proto/model/tokenizer.h"
+#include "proto/model/tokenizer_image.h"
 
 static const struct {
     const char *name;
@@ -290,10 +292,16 @@ static int read_vocabulary_size(struct reading *r)
         return px_fail(r->err, PX_EINPUT,
                        "%s: %s.vocab_size is %u, but token_embd.weight has %u rows",
                        gguf_path(r->g), r->c->arch_name, stated, r->c->n_vocab);
-    if (!gguf_has(r->g, "tokenizer.ggml.tokens"))
+    const struct gguf_tensor *image = gguf_tensor_find(r->g, TOKENIZER_IMAGE_TENSOR);
+    struct vocabulary_header h;
+    if (image && image->bytes >= sizeof h) {
+        memcpy(&h, image->data, sizeof h);
+        tokens = h.n_vocab;
+    } else if (!gguf_has(r->g, "tokenizer.ggml.tokens")) {
         return 0;
-    if (gguf_get_array(r->g, "tokenizer.ggml.tokens", &tokens, r->err) != 0)
+    } else if (gguf_get_array(r->g, "tokenizer.ggml.tokens", &tokens, r->err) != 0) {
         return -1;
+    }
     if (tokens != r->c->n_vocab)
         return px_fail(r->err, PX_EINPUT,
                        "%s: the vocabulary has %llu entries, but token_embd.weight has %u rows",

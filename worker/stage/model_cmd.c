@@ -13,6 +13,7 @@ static const struct {
 } commands[] = {
     {"inspect", inspect_command, "metadata, tensors, memory, tokenizer, chat template"},
     {"check", check_command, "is the file whole, sane and able to predict? twelve stages"},
+    {"import", import_command, "write the layout that the engine reads best, once for this host"},
     {"tokenize", tokenize_command, "texts to token ids"},
     {"generate", generate_command, "continue a prompt"},
     {"logits", logits_command, "the best next tokens, or all logits"},

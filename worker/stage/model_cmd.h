@@ -10,5 +10,6 @@ int model_command(int argc, char **argv);
 int inspect_command(int argc, char **argv);
 int tokenize_command(int argc, char **argv);
 int check_command(int argc, char **argv);
+int import_command(int argc, char **argv);
 
 #endif
