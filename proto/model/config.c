@@ -8,7 +8,6 @@
 
 #include "proto/mem.h"
 #include "proto/model/imported.h"
-#include "proto/model/tokenizer.h"
 #include "proto/model/tokenizer_image.h"
 
 static const struct {
@@ -292,7 +291,7 @@ static int read_vocabulary_size(struct reading *r)
         return px_fail(r->err, PX_EINPUT,
                        "%s: %s.vocab_size is %u, but token_embd.weight has %u rows",
                        gguf_path(r->g), r->c->arch_name, stated, r->c->n_vocab);
-    const struct gguf_tensor *image = gguf_tensor_find(r->g, TOKENIZER_IMAGE_TENSOR);
+    const struct gguf_tensor *image = gguf_tensor_find(r->g, IMPORTED_VOCABULARY);
     struct vocabulary_header h;
     if (image && image->bytes >= sizeof h) {
         memcpy(&h, image->data, sizeof h);

@@ -6,7 +6,7 @@
  *   - quantised matrices lie in panels (panel_layout.h): their type and dimensions stay, their
  *     size is panels_bytes(); all other tensors are as they were;
  *   - general.alignment is IMPORTED_ALIGN; what is IMPORTED_PAGE or larger begins at a page;
- *   - the vocabulary is an image that is used where it lies (tensor TOKENIZER_IMAGE_TENSOR), and
+ *   - the vocabulary is an image that is used where it lies (tensor IMPORTED_VOCABULARY), and
  * the arrays that it was made of are left out;
  *   - these keys are added:
  *       proctor.layout         uint32, IMPORTED_VERSION
@@ -32,6 +32,7 @@
 /* Raised whenever the bytes that are written for the same source change (panels too). */
 enum { IMPORTED_VERSION = 1, IMPORTED_ALIGN = 64, IMPORTED_PAGE = 4096 };
 
+#define IMPORTED_VOCABULARY "proctor.vocabulary"
 #define IMPORTED_CHECKSUMS "proctor.checksums"
 
 /* What an imported file says of its source. */

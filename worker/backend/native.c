@@ -1,9 +1,11 @@
 /* native.c - the backend that runs GGUF models in this process.
  *
  * Theory of operation. Several models can be mapped at once; their weights are shared with every
- * process of the host. One engine at a time holds the private memory (KV pages, activations), made
- * for one model and KV type: units of another model or KV type get no credit until the present
- * ones are finished, then the engine is made anew, which costs no more than reserving memory.
+ * process of the host. A model that was imported on this host is mapped in that form, else the file
+ * that the job names; a damaged imported file costs a warning, not the run. One engine at a time
+ * holds the private memory (KV pages, activations), made for one model and KV type: units of
+ * another model or KV type get no credit until the present ones are finished, then the engine is
+ * made anew, which costs no more than reserving memory.
  *
  * Budgets. What the process already uses privately (tokenizers, vocabulary) is measured before an
  * engine is made; the engine gets the rest of memory_budget, less a reserve for what grows with
@@ -17,15 +19,17 @@
 #include <unistd.h>
 
 #include "proto/clock.h"
+#include "proto/file.h"
 #include "proto/log.h"
 #include "proto/mem.h"
+#include "proto/model/imported.h"
 #include "worker/engine/engine.h"
 #include "worker/engine/reuse.h"
 
 enum { RESERVE_BYTES = 4 << 20 };
 
 struct held_model {
-    char *path;
+    char *path;              /* the job's; its imported form may be what is mapped */
     struct px_digest digest; /* that was asked for; zero when nobody did */
     struct model *m;
     struct tokenizer *tok;
@@ -129,30 +133,32 @@ static struct held_model *find_held(const struct native *n, const struct job *jo
 }
 
 /* The file is what the job names, not merely what has its path on this host. */
-static int check_digest(const struct job *job, struct px_err *err)
+static int check_digest(const struct gguf *g, const struct job *job, struct px_err *err)
 {
     struct px_digest have;
     char want_hex[PX_HEX_SIZE], have_hex[PX_HEX_SIZE];
-    bool hit;
+    if (gguf_source(g) && gguf_check_data_once(g, err))
+        return -1;
     if (px_digest_is_zero(&job->model))
         return 0;
-    if (px_sha256_file(job->model_path, &have, &hit, err))
+    if (gguf_digest(g, &have, err))
         return -1;
     if (px_digest_eq(&have, &job->model))
         return 0;
     px_digest_hex(&job->model, want_hex);
     px_digest_hex(&have, have_hex);
     return px_fail(err, PX_EINPUT, "%s is another model here: its SHA-256 is %s, the job's is %s",
-                   job->model_path, have_hex, want_hex);
+                   gguf_path(g), have_hex, want_hex);
 }
 
-static struct held_model *load(struct native *n, const struct job *job, struct px_err *err)
+static struct held_model *load_file(struct native *n, const char *path, const struct job *job,
+                                    struct px_err *err)
 {
-    struct gguf *g = gguf_open(job->model_path, err);
+    struct gguf *g = gguf_open(path, err);
     if (g == NULL)
         return NULL;
     uint64_t bytes = gguf_file_size(g);
-    if (make_room(n, bytes, job->model_path, err) || check_digest(job, err)) {
+    if (make_room(n, bytes, path, err) || check_digest(g, job, err)) {
         gguf_free(&g);
         return NULL;
     }
@@ -167,9 +173,28 @@ static struct held_model *load(struct native *n, const struct job *job, struct p
         free_held(h);
         return NULL;
     }
+    px_log(PX_INFO, "model-mapped", "path=%s bytes=%llu", path, (unsigned long long)bytes);
+    return h;
+}
+
+/* The imported form where this host has it, else the file that the job names. */
+static struct held_model *load(struct native *n, const struct job *job, struct px_err *err)
+{
+    PX_FREE char *imported = imported_path(NULL, &job->model);
+    struct held_model *h = NULL;
+    struct px_err why;
+    if (!px_digest_is_zero(&job->model) && px_exists(imported)) {
+        h = load_file(n, imported, job, &why);
+        if (h == NULL)
+            px_log(PX_WARN, "imported-model-unused", "path=%s instead=%s: %s", imported,
+                   job->model_path, why.text);
+    }
+    if (h == NULL)
+        h = load_file(n, job->model_path, job, err);
+    if (h == NULL)
+        return NULL;
     PX_GROW(n->models, n->n_models, n->cap_models);
     n->models[n->n_models++] = h;
-    px_log(PX_INFO, "model-mapped", "path=%s bytes=%llu", h->path, (unsigned long long)bytes);
     return h;
 }
 

@@ -137,7 +137,7 @@ static void list_pieces(const struct gguf *g, struct import_layout *l)
                                 : t->bytes;
     }
     struct import_piece *v = &l->pieces[l->n_pieces++];
-    *v = (struct import_piece){.name = TOKENIZER_IMAGE_TENSOR,
+    *v = (struct import_piece){.name = IMPORTED_VOCABULARY,
                                .type = GGML_I8,
                                .n_dims = 1,
                                .dims = {l->vocabulary.len, 1, 1, 1},

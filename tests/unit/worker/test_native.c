@@ -6,6 +6,7 @@
 #include "proto/file.h"
 #include "proto/unit.h"
 #include "worker/backend/backend.h"
+#include "worker/stage/import_file.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SLOW_BUILD 1
@@ -254,6 +255,82 @@ static void private_memory_stays_within_the_budget(void **state)
     free_backend(b);
 }
 
+/* ---- imported models ---- */
+
+static struct completion run_alone(const struct job *j, char *mapped, const char *expect)
+{
+    struct backend *b = new_backend(MEMORY, 0);
+    struct unit u = some_unit(3);
+    struct completion c = run(b, j, &u);
+    snprintf(mapped, 8, "%s", is_mapped(expect) ? "yes" : "no");
+    free_backend(b);
+    return c;
+}
+
+static void assert_same_tokens(const struct completion *a, const struct completion *b)
+{
+    assert_int_equal(a->n_tokens, b->n_tokens);
+    assert_memory_equal(a->tokens, b->tokens, a->n_tokens * sizeof *a->tokens);
+}
+
+static void the_imported_form_is_used_where_it_is_whole(void **state)
+{
+    struct job j = job_for(path_a);
+    struct px_err err = {0};
+    struct imported_file f;
+    char mapped[8];
+    (void)state;
+    assert_int_equal(px_sha256_file(path_a, &j.model, NULL, &err), 0);
+    struct completion plain = run_alone(&j, mapped, path_a), c;
+    assert_string_equal(mapped, "yes");
+    assert_int_equal(import_file(path_a, &(struct import_options){0}, &f, &err), 0);
+    c = run_alone(&j, mapped, f.path);
+    assert_string_equal(mapped, "yes");
+    assert_same_tokens(&plain, &c);
+    completion_clear(&c);
+    j.model_path = (char *)"/nonexistent.gguf"; /* a host that has only the imported form */
+    c = run_alone(&j, mapped, f.path);
+    assert_same_tokens(&plain, &c);
+    completion_clear(&c);
+    j.model_path = f.path; /* a recipe that names it */
+    c = run_alone(&j, mapped, f.path);
+    assert_same_tokens(&plain, &c);
+    completion_clear(&c);
+    j.model_path = path_a;
+    assert_int_equal(truncate(f.path, (off_t)f.bytes - 64), 0);
+    c = run_alone(&j, mapped, path_a);
+    assert_string_equal(mapped, "yes");
+    assert_same_tokens(&plain, &c);
+    completion_clear(&c);
+    assert_int_equal(unlink(f.path), 0);
+    completion_clear(&plain);
+    free(f.path);
+}
+
+static void host_memory_counts_the_file_that_is_mapped(void **state)
+{
+    struct job j = job_for(path_a);
+    struct px_err err = {0};
+    struct imported_file f;
+    struct unit u = some_unit(0);
+    (void)state;
+    assert_int_equal(px_sha256_file(path_a, &j.model, NULL, &err), 0);
+    assert_int_equal(import_file(path_a, &(struct import_options){0}, &f, &err), 0);
+    assert_true((int64_t)f.bytes > bytes_a);
+    struct backend *b = new_backend(MEMORY, MEMORY + (int64_t)f.bytes);
+    struct completion c = run(b, &j, &u);
+    assert_true(is_mapped(f.path));
+    completion_clear(&c);
+    free_backend(b);
+    b = new_backend(MEMORY, MEMORY + (int64_t)f.bytes - 1); /* the original still fits */
+    c = run(b, &j, &u);
+    assert_true(is_mapped(path_a) && !is_mapped(f.path));
+    completion_clear(&c);
+    free_backend(b);
+    assert_int_equal(unlink(f.path), 0);
+    free(f.path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +339,8 @@ int main(void)
         cmocka_unit_test(the_least_used_model_is_unmapped),
         cmocka_unit_test(a_model_beyond_host_memory_is_refused_with_the_arithmetic),
         cmocka_unit_test(a_file_with_another_digest_is_refused),
+        cmocka_unit_test(the_imported_form_is_used_where_it_is_whole),
+        cmocka_unit_test(host_memory_counts_the_file_that_is_mapped),
         cmocka_unit_test(private_memory_stays_within_the_budget),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);
