@@ -126,11 +126,13 @@ PKG_CFLAGS := $(call pkg,cflags,$(sort $(PKGS_coordinator) $(PKGS_sandbox) $(PKG
 # Kernels for one instruction set each, chosen at run time; the same bits from all of them.
 ISA_avx2   := -mavx2 -mfma -mf16c
 ISA_avx512 := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx2 -mfma -mf16c
-isa = $(foreach i,avx2 avx512,$(if $(filter %_$(i).c,$(1)),$(ISA_$(i))))
+ISA_amx    := $(ISA_avx512) -pthread
+ISA_amx_emulated := $(ISA_amx)
+isa = $(foreach i,avx2 avx512 amx amx_emulated,$(if $(filter %_$(i).c,$(1)),$(ISA_$(i))))
 # Compilers need minutes to put every check into wide kernels at -O3. The scalar kernels compute the
 # same bits with all checks; of the others AVX2 keeps the address checks, AVX-512 none.
 opt = $(if $(filter worker/engine/%,$(1)),$(if $(filter asan tsan fuzz,$(VARIANT)),-O1,-O3))
-unchecked = $(if $(filter asan tsan fuzz,$(VARIANT)),$(if $(filter %_avx512.c,$(1)),-fno-sanitize=all) \
+unchecked = $(if $(filter asan tsan fuzz,$(VARIANT)),$(if $(filter %_avx512.c %_amx.c %_amx_emulated.c,$(1)),-fno-sanitize=all) \
             $(if $(filter %_avx2.c,$(1)),-fno-sanitize=undefined))
 
 # Without its tools a plain `make` says what to do instead of what the shell thinks of it.

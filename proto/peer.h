@@ -25,7 +25,7 @@ struct peer_config {
     unsigned roles;        /* bits of enum peer_role */
     uint32_t credits;      /* units it can hold at once */
     uint32_t cores;
-    const char *isa;       /* "scalar", "avx2", "avx512" */
+    const char *isa;       /* "scalar", "avx2", "avx512", "amx" ... */
     int64_t memory_budget; /* bytes it may allocate for itself */
     int64_t end_time_us;   /* wall clock UTC when this host's job ends; 0: never */
     int64_t gone_after_us; /* give up when no coordinator was heard for so long; 0: 60 s */

@@ -216,9 +216,11 @@ int lead_prepare(const char *command, struct px_err *err)
 
 int lead_check_isa(const char *isa, struct px_err *err)
 {
-    static const char *const names[] = {"auto", "scalar", "avx2", "avx512"};
+    static const char *const names[] = {"auto", "scalar", "avx2",    "avx512",
+                                        "amx",  "neon",   "neon-dot"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!isa || strcmp(isa, names[i]) == 0)
             return 0;
-    return px_fail(err, PX_EUSAGE, "--isa: '%s' is not auto, scalar, avx2 or avx512", isa);
+    return px_fail(err, PX_EUSAGE,
+                   "--isa: '%s' is not auto, scalar, avx2, avx512, amx, neon or neon-dot", isa);
 }

@@ -19,7 +19,7 @@ struct backend_config {
     int64_t host_memory;   /* bytes for mapped models and private memory together; 0: no limit */
     uint32_t threads;
     uint32_t max_rows; /* units side by side at most; 0: BACKEND_ROWS */
-    const char *isa;   /* "auto", "scalar", "avx2", "avx512" */
+    const char *isa;   /* "auto" or a name of kernels_choose */
 };
 
 struct backend_done {

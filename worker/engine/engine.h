@@ -21,7 +21,7 @@
 #include "worker/engine/model.h"
 
 struct engine_config {
-    const char *isa;  /* "auto", "scalar", "avx2", "avx512"; NULL: auto */
+    const char *isa;  /* "auto" or a name of kernels_choose; NULL: auto */
     uint32_t threads; /* >= 1 */
     enum kv_type kv;
     int64_t memory_budget; /* bytes for KV pages and activations together */

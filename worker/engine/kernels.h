@@ -34,7 +34,7 @@ struct weight {
 };
 
 struct kernels {
-    const char *isa; /* "scalar", "avx2", "avx512" */
+    const char *isa; /* "scalar", "avx2", "avx512", "amx" ... */
 
     /* Bytes that act_prepare needs for `rows` rows of n_in values for weights of this type. */
     size_t (*act_bytes)(enum ggml_type type, uint32_t n_in, uint32_t rows);

@@ -87,6 +87,8 @@ extern const struct kernels kernels_scalar;
 #if defined(__x86_64__)
 extern const struct kernels kernels_avx2;
 extern const struct kernels kernels_avx512;
+const struct kernels *kernels_amx(void);          /* the process may use tiles */
+const struct kernels *kernels_amx_emulated(void); /* the same with tiles in plain C, for tests */
 #endif
 
 #endif
