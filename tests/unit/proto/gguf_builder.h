@@ -147,6 +147,7 @@ struct tiny_options {
     const char *skip_tensor;        /* leave this tensor out */
     const char *wide_tensor;        /* give this tensor twice the rows */
     const char *extra_tensor;
+    uint32_t extra_values; /* of the extra tensor, a vector; 0: as many as the width */
     bool tied;
     bool add_bos;            /* the tokenizer begins a text with BOS */
     bool micro;              /* one layer of width 4: a few KB in all */
@@ -327,7 +328,7 @@ static inline uint8_t *tiny_model(const struct tiny_options *o, size_t *n)
     for (unsigned i = 0; i < z.layers; i++)
         tiny_layer(&b, o, arch, i);
     if (o->extra_tensor)
-        tiny_tensor(&b, o, o->extra_tensor, z.embd, 0);
+        tiny_tensor(&b, o, o->extra_tensor, o->extra_values ? o->extra_values : z.embd, 0);
     return builder_finish(&b, n);
 }
 

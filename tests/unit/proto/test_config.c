@@ -93,6 +93,38 @@ static void scaling_is_read(void **state)
     assert_true(c.llama3_low == 1 && c.llama3_high == 4 && c.rope_original_context == 32);
 }
 
+/* The factors are in the tensor: the metadata's own are not applied once more. */
+static void llama3_takes_the_tensor_where_there_is_one(void **state)
+{
+    (void)state;
+    struct px_err err = {0};
+    struct model_config c;
+    struct tiny_options o = {.extra = LIST(TYPE("llama3"), FACTOR(8)),
+                             .extra_tensor = "rope_freqs.weight",
+                             .extra_values = TINY_DIM / 2};
+    if (read_file(&o, &c, &err) != 0)
+        fail_msg("%s", err.text);
+    assert_true(c.rope_scaling == ROPE_LINEAR && c.rope_scale == 1);
+}
+
+static void eight_bit_keys_need_whole_blocks(void **state)
+{
+    (void)state;
+    struct px_err err = {0};
+    struct model_config c = good("qwen2", NULL);
+    assert_int_equal(model_kv_check(&c, KV_F32, &err), 0);
+    assert_int_equal(model_kv_check(&c, KV_F16, &err), 0);
+    assert_int_equal(model_kv_check(&c, KV_Q8_0, &err), -1);
+    assert_non_null(strstr(err.text, "this model's heads have 16 dimensions"));
+    c.head_dim = 64;
+    assert_int_equal(model_kv_check(&c, KV_Q8_0, &err), 0);
+    assert_int_equal(model_kv_bytes_per_token(&c, KV_F32), 2 * TINY_LAYERS * 64 * 4);
+    assert_int_equal(model_kv_bytes_per_token(&c, KV_Q8_0), 2 * TINY_LAYERS * (64 + 4));
+    assert_int_equal(kv_type_of("q8_0"), KV_Q8_0);
+    assert_int_equal(kv_type_of("q4_0"), 0);
+    assert_string_equal(kv_type_name(KV_Q8_0), "q8_0");
+}
+
 static void bad_scaling_is_refused(void **state)
 {
     (void)state;
@@ -183,6 +215,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scaling_is_read),
+        cmocka_unit_test(llama3_takes_the_tensor_where_there_is_one),
+        cmocka_unit_test(eight_bit_keys_need_whole_blocks),
         cmocka_unit_test(bad_scaling_is_refused),
         cmocka_unit_test(long_and_short_factors_are_refused_by_name),
         cmocka_unit_test(windows_are_read),

@@ -27,11 +27,11 @@ static inline uint32_t *ids(uint32_t n, uint32_t salt)
     return v;
 }
 
-static inline void setup(struct fixture *f, const char *arch, enum ggml_type type)
+static inline void setup_with(struct fixture *f, struct tiny_model *t)
 {
     struct px_err err = {0};
     memset(f, 0, sizeof *f);
-    f->t = tiny_model_new(arch, type);
+    f->t = t;
     f->tok = tokenizer_new(f->t->m->gguf, &err);
     if (f->tok == NULL)
         fail_msg("%s", err.text);
@@ -48,6 +48,11 @@ static inline void setup(struct fixture *f, const char *arch, enum ggml_type typ
         f->units[i].n_prompt = 3 + i * 7 % 60;
         f->units[i].prompt = ids(f->units[i].n_prompt, i / 2);
     }
+}
+
+static inline void setup(struct fixture *f, const char *arch, enum ggml_type type)
+{
+    setup_with(f, tiny_model_new(arch, type));
 }
 
 static inline void teardown(struct fixture *f)

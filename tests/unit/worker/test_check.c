@@ -60,6 +60,33 @@ static void good_models_pass_every_stage(void **state)
 }
 
 /* The stage fails with these words. Frees path. */
+static void stretched_positions_pass_too(void **state)
+{
+    (void)state;
+    static const struct tiny_extra yarn[] = {{"rope.scaling.type", GB_STR, 0, "yarn"},
+                                             {"rope.scaling.factor", GB_F32, 4, NULL},
+                                             {"rope.scaling.attn_factor", GB_F32, 1.5, NULL},
+                                             {.name = NULL}};
+    static const struct tiny_extra llama3[] = {
+        {"rope.scaling.type", GB_STR, 0, "llama3"},
+        {"rope.scaling.factor", GB_F32, 8, NULL},
+        {"rope.scaling.low_freq_factor", GB_F32, 1, NULL},
+        {"rope.scaling.high_freq_factor", GB_F32, 4, NULL},
+        {"rope.scaling.original_context_length", GB_U32, 64, NULL},
+        {.name = NULL}};
+    for (int i = 0; i < 2; i++) {
+        PX_FREE char *path = model_file(&(struct tiny_options){.extra = i ? yarn : llama3});
+        struct check_report r = check(path);
+        if (check_cause(&r))
+            fail_msg("%s: %s", check_cause(&r)->name, check_cause(&r)->details);
+        const char *details = NULL;
+        for (int s = 0; s < CHECK_STAGES; s++)
+            if (strcmp(r.stages[s].name, "positions") == 0)
+                details = r.stages[s].details;
+        assert_non_null(strstr(details, i ? "yarn scale 4" : "llama3 scale 8"));
+    }
+}
+
 static void fails(char *path, const char *stage, const char *words)
 {
     struct check_report r = check(path);
@@ -293,6 +320,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_models_pass_every_stage),
+        cmocka_unit_test(stretched_positions_pass_too),
         cmocka_unit_test(damaged_files_fail_the_container_stage),
         cmocka_unit_test(an_unknown_tokenizer_fails_its_stage_alone),
         cmocka_unit_test(damaged_weights_fail_the_data_stage),
