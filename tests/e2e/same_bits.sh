@@ -58,7 +58,7 @@ stages:
       samples: 3
       sampler: {temperature: 0.8, top_k: 20, top_p: 0.9, min_p: 0.01}
       grid:
-        kv: [f16, f32]
+        kv: [f16, f32, q8_0]
 Y
 recipe=sampled.yaml
 limit=8
