@@ -397,13 +397,16 @@ static void use_all_logits(struct engine *e, uint32_t n_wanted)
 
 void engine_step(struct engine *e)
 {
-    int64_t start_us = clk_now_us();
+    int64_t start_us = clk_now_us(), start_cpu = clk_cpu_us();
     admit(e);
     build_batch(e);
     if (e->batch.n == 0)
         return;
-    use_all_logits(e, forward_pass(e->fwd, e->batch.rows, e->batch.n));
+    uint32_t n_wanted = forward_pass(e->fwd, e->batch.rows, e->batch.n);
+    use_all_logits(e, n_wanted);
     pace_pass(&e->pace, e->batch.n, (double)(clk_now_us() - start_us));
+    if (n_wanted == e->batch.n)
+        pace_decode(&e->pace, e->batch.n, (double)(clk_cpu_us() - start_cpu));
     e->counters.passes++;
     e->counters.rows += e->batch.n;
 }

@@ -8,22 +8,31 @@
 
 #include <stdint.h>
 
-struct pace {
-    double weight, rows, us, rows2, rows_us; /* small passes: sums, the past fading */
-    double big_us_per_row;                   /* of big passes; 0: none yet */
+/* Cost over rows: sums of what was seen, the past fading. */
+struct pace_line {
+    double weight, rows, us, rows2, rows_us;
 };
 
-/* A pass of so many rows (>= 1) took so long. */
-void pace_pass(struct pace *p, uint32_t rows, double us);
+struct pace {
+    struct pace_line small;  /* passes of few rows, time on the wall */
+    struct pace_line decode; /* passes that only decode, processor time */
+    double big_us_per_row;   /* of passes of many rows; 0: none yet */
+};
 
-/* What a pass costs before its first row; 0 while nothing is known. */
+/* A pass of so many rows (>= 1) took so long on the wall. */
+void pace_pass(struct pace *p, uint32_t rows, double us);
+/* One whose rows all decode took so much processor time, of all threads: what other programs do
+ * does not show in it. */
+void pace_decode(struct pace *p, uint32_t rows, double cpu_us);
+
+/* What a pass takes before its first row; 0 while nothing is known. */
 double pace_fixed_us(const struct pace *p);
 /* Rows that a pass of about aim_us may have; >= 1, and moderate while little is known. */
 uint32_t pace_rows(const struct pace *p, double aim_us);
 
-/* What one more row beside so many (>= 1) costs, as a part of what a row costs there on average:
- * near 0 when the weights' reading is all that counts, near 1 when every row has its full price.
- * A row that saves another one of a later pass pays from this chance of success on. */
+/* What one more decoding row beside so many rows (>= 1) costs, as a part of what a row costs there
+ * on average: near 0 when the weights' reading is all that counts, near 1 when every row has its
+ * full price. A row that saves another one of a later pass pays from this chance of success on. */
 double pace_price(const struct pace *p, uint32_t rows);
 
 #endif
