@@ -11,32 +11,16 @@
 #include "proto/digest.h"
 #include "proto/mem.h"
 
-enum { ARGMAX_BLOCK = 1024, ARGMAX_LANES = 16 };
-
-static float largest(const float *x, uint32_t n)
-{
-    float lanes[ARGMAX_LANES], best = -INFINITY;
-    uint32_t i = 0;
-    for (uint32_t l = 0; l < ARGMAX_LANES; l++)
-        lanes[l] = best;
-    for (; i + ARGMAX_LANES <= n; i += ARGMAX_LANES)
-        for (uint32_t l = 0; l < ARGMAX_LANES; l++)
-            lanes[l] = x[i + l] > lanes[l] ? x[i + l] : lanes[l];
-    for (; i < n; i++)
-        best = x[i] > best ? x[i] : best;
-    for (uint32_t l = 0; l < ARGMAX_LANES; l++)
-        best = lanes[l] > best ? lanes[l] : best;
-    return best;
-}
+enum { ARGMAX_BLOCK = 1024 };
 
 /* The block that has the largest first, then its place there; what is not a number is passed over.
  */
-uint32_t sample_argmax(const float *logits, uint32_t n)
+uint32_t sample_argmax(const struct kernels *kn, const float *logits, uint32_t n)
 {
     uint32_t at = 0;
     float best = logits[0];
     for (uint32_t i = 0; i < n; i += ARGMAX_BLOCK) {
-        float top = largest(logits + i, n - i < ARGMAX_BLOCK ? n - i : ARGMAX_BLOCK);
+        float top = kn->max(logits + i, n - i < ARGMAX_BLOCK ? n - i : ARGMAX_BLOCK);
         if (top > best) {
             best = top;
             at = i;
@@ -60,7 +44,7 @@ bool sample_finite(const float *logits, uint32_t n)
 
 double sample_log_sum_exp(const struct kernels *kn, const float *logits, uint32_t n)
 {
-    double max = (double)logits[sample_argmax(logits, n)];
+    double max = (double)logits[sample_argmax(kn, logits, n)];
     return max + det_log(kn->exp_sum(logits, max, 1, NULL, n));
 }
 
@@ -150,7 +134,7 @@ static uint32_t draw_all(const struct kernels *kn, const float *logits, uint32_t
         else
             low = mid + 1;
     }
-    return low < n ? low : sample_argmax(logits, n);
+    return low < n ? low : sample_argmax(kn, logits, n);
 }
 
 /* The head of the ordered tokens whose logit is within `depth` temperatures of the best. */
@@ -227,7 +211,7 @@ static uint32_t draw_filtered(const struct kernels *kn, const float *logits, uin
 uint32_t sample_token(const struct kernels *kn, const float *logits, uint32_t n,
                       const struct sampler_spec *s, const struct sample_key *key)
 {
-    uint32_t top = sample_argmax(logits, n);
+    uint32_t top = sample_argmax(kn, logits, n);
     if (!(s->temperature > 0))
         return top;
     double best = (double)logits[top], u = sample_uniform(key);

@@ -15,7 +15,7 @@
 #include "worker/engine/kernels.h"
 
 /* Best logit; ties go to the lower id. n >= 1. */
-uint32_t sample_argmax(const float *logits, uint32_t n);
+uint32_t sample_argmax(const struct kernels *kn, const float *logits, uint32_t n);
 
 /* False when any logit is NaN or infinite. */
 bool sample_finite(const float *logits, uint32_t n);

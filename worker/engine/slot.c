@@ -275,7 +275,7 @@ struct slot_reading slot_read(const struct slot *s, const struct kernels *kn, ui
                                  .position = s->n_before + index};
         r.token = sample_token(kn, logits, n, &j->sampler, &key);
     } else {
-        r.token = sample_argmax(logits, n);
+        r.token = sample_argmax(kn, logits, n);
         r.log_sum_exp = sample_log_sum_exp(kn, logits, n);
     }
     return r;

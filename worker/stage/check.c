@@ -251,11 +251,11 @@ static void check_sampler(struct check *c, struct eval *e, const float *logits,
 {
     const struct sampler_spec greedy = {.top_p = 1},
                               warm = {.temperature = 1, .top_k = 40, .top_p = 0.95, .seed = 7};
-    uint32_t n_vocab = c->m->cfg.n_vocab, drawn[8], best = sample_argmax(logits, n_vocab);
+    const struct kernels *kn = eval_kernels(e);
+    uint32_t n_vocab = c->m->cfg.n_vocab, drawn[8], best = sample_argmax(kn, logits, n_vocab);
     struct sample_key key = {.seed = 7, .problem = sample_problem_hash("check")};
     struct px_err err;
     size_t bytes = (size_t)n_vocab * sizeof *logits;
-    const struct kernels *kn = eval_kernels(e);
     double lse = sample_log_sum_exp(kn, logits, n_vocab), sum = 0;
     for (uint32_t i = 0; i < n_vocab; i++)
         sum += det_exp((double)logits[i] - lse);

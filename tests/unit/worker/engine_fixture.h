@@ -169,7 +169,7 @@ static inline void add_logprob(void *ctx, uint32_t pos, const float *logits)
         return;
     uint32_t next = s->tokens[pos + 1];
     s->logprob += (double)logits[next] - sample_log_sum_exp(kernels_at(0), logits, TINY_VOCAB);
-    s->greedy = s->greedy && sample_argmax(logits, TINY_VOCAB) == next;
+    s->greedy = s->greedy && sample_argmax(kernels_at(0), logits, TINY_VOCAB) == next;
 }
 
 #endif

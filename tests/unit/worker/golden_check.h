@@ -41,7 +41,7 @@ struct golden_next {
 static inline void golden_next_each(void *ctx, uint32_t pos, const float *logits)
 {
     struct golden_next *x = ctx;
-    x->n_agree += sample_argmax(logits, x->n_vocab) == x->p->argmax[pos];
+    x->n_agree += sample_argmax(kernels_at(0), logits, x->n_vocab) == x->p->argmax[pos];
     if (pos + 1 >= x->p->n_tokens)
         return;
     double lp = (double)logits[x->p->tokens[pos + 1]] -

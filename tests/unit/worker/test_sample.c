@@ -33,8 +33,8 @@ static void argmax_ties_go_to_the_lower_id(void **state)
 {
     float l[] = {1, 3, 2, 3, -1};
     (void)state;
-    assert_int_equal(sample_argmax(l, 5), 1);
-    assert_int_equal(sample_argmax(l, 1), 0);
+    assert_int_equal(sample_argmax(kernels_at(0), l, 5), 1);
+    assert_int_equal(sample_argmax(kernels_at(0), l, 1), 0);
     struct sampler_spec greedy = {.top_p = 1};
     struct sample_key key = {.seed = 1};
     assert_int_equal(sample_token(kernels_at(0), l, 5, &greedy, &key), 1);
@@ -59,10 +59,11 @@ static void argmax_is_that_of_the_plain_loop(void **state)
         for (uint32_t i = 1; i < n; i++)
             if (l[i] > l[best])
                 best = i;
-        assert_int_equal(sample_argmax(l, n), best);
+        for (unsigned k = 0; kernels_at(k); k++)
+            assert_int_equal(sample_argmax(kernels_at(k), l, n), best);
     }
     l[0] = NAN;
-    assert_int_equal(sample_argmax(l, LONG), 0);
+    assert_int_equal(sample_argmax(kernels_at(0), l, LONG), 0);
 }
 
 /* With no filter the draw is the first token whose running sum of weights exceeds u times all. */
@@ -73,7 +74,7 @@ static void plain_draws_walk_through_the_ids(void **state)
     (void)state;
     for (int i = 0; i < N; i++)
         l[i] = (float)sin(i * 1.7) * 4;
-    double best = (double)l[sample_argmax(l, N)];
+    double best = (double)l[sample_argmax(kernels_at(0), l, N)];
     for (uint32_t d = 0; d < 200; d++) {
         struct sample_key key = {.seed = 3, .position = d};
         double total = 0, sum = 0, u = sample_uniform(&key);
