@@ -1,10 +1,10 @@
 /* bench_attention.c - attention alone, over all layers of a model's shape, per step of a pass.
  *
- *     bench_attention [ISA [THREADS [CASE]]]      CASE: part of a case's name
+ *     bench_attention [ISA [THREADS [CASE [KV]]]]      CASE: part of a case's name; KV: f16 ...
  *
- * CPU time of the process (user), medians; keys and values in F16, out of the caches before each
- * step. Beside it what the step multiplies and reads (each page once per step), and the share of
- * one core's peak of fused multiply-adds, measured in the same run. */
+ * CPU time of the process (user), medians; keys and values out of the caches before each step.
+ * Beside it what the step multiplies and reads (each page once per step), and the share of one
+ * core's peak of fused multiply-adds, measured in the same run. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,6 +49,7 @@ struct bench {
     struct model_config c;
     const struct kernels *kn;
     struct threads *th;
+    enum kv_type type;
     struct kv_pool *kv;
     struct kv_seq seqs[MOST_SEQS];
     struct attention_row rows[MOST_ROWS];
@@ -103,9 +104,15 @@ static void *lines(size_t floats)
 
 static void fill_page(struct bench *b, uint32_t page)
 {
-    uint16_t *values = kv_block(b->kv, page, 0, false, 0);
-    for (size_t i = 0; i < kv_page_bytes(&b->c, KV_F16) / 2; i++)
-        values[i] = f32_to_f16(small((uint32_t)i + page));
+    const struct kv_seq one = {.pages = &page, .n_pages = 1};
+    uint32_t n = b->c.n_kv_heads * b->c.head_dim;
+    float *k = px_xcalloc(2 * n, sizeof *k);
+    for (uint32_t i = 0; i < b->c.n_layers * KV_PAGE; i++) {
+        for (uint32_t j = 0; j < 2 * n; j++)
+            k[j] = small(i * 2 * n + j + page);
+        kv_store(b->kv, b->kn, &one, i / KV_PAGE, i % KV_PAGE, k, k + n);
+    }
+    free(k);
 }
 
 static void open_case(struct bench *b, size_t i)
@@ -114,7 +121,7 @@ static void open_case(struct bench *b, size_t i)
     uint32_t length = CASES[i].head + CASES[i].own, n_seqs = CASES[i].rows;
     uint32_t pages = kv_pages_for(length) * n_seqs;
     b->max_positions = length;
-    b->kv = kv_pool_new(&b->c, KV_F16, pages, &err);
+    b->kv = kv_pool_new(&b->c, b->type, pages, &err);
     for (uint32_t s = 0; s < n_seqs; s++) {
         kv_seq_init(&b->seqs[s]);
         if (s && CASES[i].head)
@@ -240,7 +247,7 @@ static void run_shape(struct bench *b, size_t shape, const char *only)
             continue;
         open_case(b, i);
         double ms = median_ms(b), fmas = millions_of_fmas(b) / ms;
-        double bytes = (double)kv_pool_used(b->kv) * (double)kv_page_bytes(&b->c, KV_F16);
+        double bytes = (double)kv_pool_used(b->kv) * (double)kv_page_bytes(&b->c, b->type);
         printf("%-5s %-26s %9.2f ms %9.1f FMA/ns %6.1f GB/s", SHAPES[shape].name, CASES[i].name, ms,
                fmas, bytes / ms * 1e-6);
         if (peak > 0)
@@ -259,8 +266,14 @@ int main(int argc, char **argv)
         fprintf(stderr, "bench_attention: %s\n", err.text);
         return 2;
     }
+    b.type = argc > 4 ? kv_type_of(argv[4]) : KV_F16;
+    if (b.type == 0) {
+        fprintf(stderr, "bench_attention: no KV type %s\n", argv[4]);
+        return 2;
+    }
     b.th = threads_new(argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 1);
-    printf("%s, %u threads, CPU time per step\n", b.kn->isa, threads_count(b.th));
+    printf("%s, %u threads, kv %s, CPU time per step\n", b.kn->isa, threads_count(b.th),
+           kv_type_name(b.type));
     for (size_t i = 0; i < sizeof SHAPES / sizeof *SHAPES; i++)
         run_shape(&b, i, argc > 3 ? argv[3] : "");
     threads_free(&b.th);
