@@ -28,17 +28,23 @@ static inline size_t act_round64(size_t n)
     return (n + 63) & ~(size_t)63;
 }
 
+/* An odd number of cache lines: the same place of many rows then lies in all sets of a cache. */
+static inline size_t act_apart(size_t n)
+{
+    return act_round64(n) | 64;
+}
+
 static inline struct act_layout act_layout(enum ggml_type type, uint32_t n_in)
 {
     struct quant_format f = quant_format(type);
     if (f.block == 0)
-        return (struct act_layout){0, 0, 0, act_round64((size_t)n_in * 4)};
+        return (struct act_layout){0, 0, 0, act_apart((size_t)n_in * 4)};
     struct act_layout l;
     size_t n_sub = n_in / f.sub;
     l.scale = act_round64(n_in);
     l.corr = l.scale + act_round64((size_t)n_in / ACT_BLOCK * 4);
     l.sum = l.corr + act_round64(n_sub * 4);
-    l.bytes = l.sum + act_round64(n_sub * 4);
+    l.bytes = act_apart(l.sum + n_sub * 4);
     return l;
 }
 

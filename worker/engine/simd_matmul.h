@@ -73,6 +73,7 @@ SIMD_INLINE void matmul_q(enum ggml_type type, const struct weight *w, const uin
         const uint8_t *next = (const uint8_t *)w->data + (size_t)(o + n_o) * row_bytes;
         for (uint32_t r0 = 0; r0 < rows; r0 += ROW_TILE) {
             const uint32_t n_r = rows - r0 < ROW_TILE ? rows - r0 : ROW_TILE;
+            prefetch_sums(y + r0 * y_stride + o, y_stride, n_r, wide);
             const size_t next_bytes = r0 == 0 ? (size_t)n_next * row_bytes : 0;
             if (is_one)
                 outputs_q(type, p, 1, w->n_in, act + r0 * act_stride, n_r, next, next_bytes, acc);
@@ -178,10 +179,15 @@ SIMD_INLINE void matmul_f(enum ggml_type type, const struct weight *w, const uin
 SIMD_INLINE void simd_q(enum ggml_type type, const struct weight *w, const uint8_t *act,
                         uint32_t rows, float *y, size_t y_stride, uint32_t o0, uint32_t o1)
 {
-    if (w->layout == WEIGHT_PANELS)
-        matmul_panels(type, w, act, rows, y, y_stride, o0, o1);
-    else
-        matmul_q(type, w, act, rows, y, y_stride, o0, o1);
+    const uint32_t group = group_rows(type, w->n_in);
+    const size_t act_stride = act_layout(type, w->n_in).bytes;
+    for (uint32_t r = 0; r < rows; r += group) {
+        const uint32_t n = rows - r < group ? rows - r : group;
+        if (w->layout == WEIGHT_PANELS)
+            matmul_panels(type, w, act + r * act_stride, n, y + r * y_stride, y_stride, o0, o1);
+        else
+            matmul_q(type, w, act + r * act_stride, n, y + r * y_stride, y_stride, o0, o1);
+    }
 }
 
 #define SIMD_CASE(how, type)                                                                       \

@@ -11,8 +11,8 @@
 
 #define UNIT (STRIPS * WIDTH)               /* outputs that are multiplied together */
 #define SUBS 2                              /* sub-blocks of a block, at most */
-#define ROW_TILE 64                         /* rows whose sums lie in the inner cache: 8 KB */
-#define PREFETCH_BYTES 4096                 /* how far ahead weights are asked for */
+#define ROW_TILE 32                         /* rows whose sums lie in the inner cache */
+#define GROUP_BYTES (512 << 10)             /* of prepared rows, that lie in the second cache */
 #define PANEL_PARTS (PANEL_OUTPUTS / WIDTH) /* strips across a panel */
 
 struct strip_scales {
@@ -163,12 +163,12 @@ SIMD_INLINE void chunk_times_rows(enum ggml_type type, const uint8_t *chunk, siz
 {
     const struct panel_chunk c = panel_chunk(type, n);
     const struct quant_format f = quant_format(type);
-    const uint32_t ahead = c.bytes / (n / PANEL_BLOCK);
     const int strips = panels * PANEL_PARTS < STRIPS ? panels * PANEL_PARTS : STRIPS;
+    const uint32_t values = n / PANEL_BLOCK * c.block; /* scales and the like lie behind them */
+    for (int i = 0; i < panels; i++)
+        prefetch(chunk + (size_t)i * apart + c.bytes + values,
+                 chunk + (size_t)i * apart + 2 * c.bytes);
     for (uint32_t b = 0; b < n / PANEL_BLOCK; b++) {
-        for (int i = 0; i < panels; i++)
-            prefetch(chunk + (size_t)i * apart + PREFETCH_BYTES + b * ahead,
-                     chunk + (size_t)i * apart + PREFETCH_BYTES + (b + 1) * ahead);
         for (int first = 0; first < panels * PANEL_PARTS; first += strips) {
             struct strip t[STRIPS];
             struct strip_scales w[STRIPS];
@@ -208,6 +208,14 @@ SIMD_INLINE void panels_times_rows(enum ggml_type type, const uint8_t *p, int pa
                          rows, acc);
 }
 
+/* Sums go to lines of y that are far from one another: they are brought near in time. */
+SIMD_INLINE void prefetch_sums(float *y, size_t y_stride, uint32_t rows, uint32_t n)
+{
+    for (uint32_t r = 0; r < rows; r++)
+        for (uint32_t i = 0; i < n; i += 64 / sizeof(*y))
+            __builtin_prefetch(y + r * y_stride + i, 1, 3);
+}
+
 /* How many panels are multiplied together. */
 #define PANELS (UNIT / PANEL_OUTPUTS > 1 ? UNIT / PANEL_OUTPUTS : 1)
 
@@ -224,6 +232,7 @@ SIMD_INLINE void matmul_panels(enum ggml_type type, const struct weight *w, cons
         const uint32_t n_o = o1 - o < wide ? o1 - o : wide;
         for (uint32_t r0 = 0; r0 < rows; r0 += ROW_TILE) {
             const uint32_t n_r = rows - r0 < ROW_TILE ? rows - r0 : ROW_TILE;
+            prefetch_sums(y + r0 * y_stride + o, y_stride, n_r, wide);
             if (is_one)
                 panels_times_rows(type, p, 1, w->n_in, act + r0 * act_stride, n_r, acc);
             else
@@ -233,6 +242,13 @@ SIMD_INLINE void matmul_panels(enum ggml_type type, const struct weight *w, cons
         }
         o += n_o;
     }
+}
+
+/* Many rows go by in groups, so that they need not come from far for every few outputs. */
+static uint32_t group_rows(enum ggml_type type, uint32_t n_in)
+{
+    uint32_t tiles = (uint32_t)(GROUP_BYTES / act_layout(type, n_in).bytes) / ROW_TILE;
+    return tiles > 1 ? tiles * ROW_TILE : ROW_TILE;
 }
 
 #endif
