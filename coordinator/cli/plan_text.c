@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "proto/json.h"
+#include "proto/mem.h"
+#include "proto/model/imported.h"
 #include "proto/number.h"
 
 static void write_models(const struct plan *p, struct px_buf *out)
@@ -31,7 +33,8 @@ static void write_stages(const struct plan *p, struct px_buf *out)
     for (uint32_t i = 0; i < r->n_stages; i++) {
         const struct recipe_stage *s = &r->stages[i];
         if (s->kind == STAGE_IMPORT) {
-            px_buf_printf(out, "  %u. import %s as %s\n", i + 1, s->model, s->as);
+            px_buf_printf(out, "  %u. import %s as %s%s\n", i + 1, s->model, s->as,
+                          s->panels ? "" : " (checked only)");
             continue;
         }
         px_buf_printf(out, "  %u. eval%s%s:", i + 1, s->name && *s->name ? " " : "",
@@ -91,6 +94,16 @@ static void write_memory(const struct plan_facts *f, struct px_buf *out)
                   res->threads, res->testers);
 }
 
+static void write_disk(const struct plan_facts *f, struct px_buf *out)
+{
+    char size[32];
+    PX_FREE char *dir = imported_dir();
+    if (f->estimate->disk == 0)
+        return;
+    px_format_size(f->estimate->disk, size);
+    px_buf_printf(out, "disk\n  import writes about %s to %s\n", size, dir);
+}
+
 static void write_store(const struct plan_facts *f, struct px_buf *out)
 {
     const struct conductor_counts *n = f->counts;
@@ -116,6 +129,7 @@ void plan_write_text(const struct plan_facts *f, struct px_buf *out)
     write_stages(f->plan, out);
     write_groups(f, out);
     write_memory(f, out);
+    write_disk(f, out);
     write_store(f, out);
 }
 
@@ -162,15 +176,16 @@ void plan_write_json(const struct plan_facts *f, struct px_buf *out)
                   (unsigned long long)p->n_units, p->n_imports);
     for (uint32_t i = 0; i < p->n_groups; i++)
         json_group(f, i, out);
-    px_buf_printf(out,
-                  "],\"memory\":{\"weights\":%lld,\"worker_base\":%lld,\"kv_per_row\":%lld,"
-                  "\"rows\":%u,\"per_worker\":%lld,\"worker_budget\":%lld,\"testers\":%lld,"
-                  "\"total\":%lld,\"host_memory\":%lld},\"workers\":%u,\"threads\":%u,"
-                  "\"testers\":%u,",
-                  (long long)e->weights, (long long)e->base, (long long)e->per_row, e->rows,
-                  (long long)e->private_bytes, (long long)f->res->memory, (long long)e->testers,
-                  (long long)e->total, (long long)f->res->host_memory, f->res->workers,
-                  f->res->threads, f->res->testers);
+    px_buf_printf(
+        out,
+        "],\"memory\":{\"weights\":%lld,\"worker_base\":%lld,\"kv_per_row\":%lld,"
+        "\"rows\":%u,\"per_worker\":%lld,\"worker_budget\":%lld,\"testers\":%lld,"
+        "\"total\":%lld,\"host_memory\":%lld},\"disk\":%lld,\"workers\":%u,\"threads\":%u,"
+        "\"testers\":%u,",
+        (long long)e->weights, (long long)e->base, (long long)e->per_row, e->rows,
+        (long long)e->private_bytes, (long long)f->res->memory, (long long)e->testers,
+        (long long)e->total, (long long)f->res->host_memory, (long long)e->disk, f->res->workers,
+        f->res->threads, f->res->testers);
     json_string(out, "run_dir", f->run_dir);
     if (f->counts)
         px_buf_printf(out, ",\"done\":%llu,\"generated\":%llu,\"quarantined\":%llu",

@@ -8,6 +8,7 @@
 
 #include "proto/file.h"
 #include "proto/mem.h"
+#include "proto/model/imported.h"
 #include "proto/number.h"
 
 enum {
@@ -137,6 +138,17 @@ static int estimate_tokens(const struct plan *p, struct estimate *e, struct px_e
 
 /* ---- memory ---- */
 
+/* What workers map: the imported form where it is or will be there, which is a little larger. */
+static int64_t mapped_bytes(const struct plan *p, uint32_t model)
+{
+    const struct model_file *m = &p->models[model];
+    PX_FREE char *path = imported_path(NULL, &m->digest);
+    bool is_imported = px_exists(path) || (m->gguf && gguf_source(m->gguf));
+    for (uint32_t i = 0; i < p->n_imports; i++)
+        is_imported |= p->imports[i].model == model && p->imports[i].panels;
+    return (int64_t)(is_imported && m->imported_bytes > m->bytes ? m->imported_bytes : m->bytes);
+}
+
 static void estimate_models(const struct plan *p, struct estimate *e)
 {
     for (uint32_t i = 0; i < p->n_models; i++) {
@@ -146,9 +158,25 @@ static void estimate_models(const struct plan *p, struct estimate *e)
             seen |= px_digest_eq(&p->models[k].digest, &m->digest);
         if (seen)
             continue;
-        e->weights += (int64_t)m->bytes;
-        if ((int64_t)m->bytes > e->largest_model)
-            e->largest_model = (int64_t)m->bytes;
+        int64_t bytes = mapped_bytes(p, i);
+        e->weights += bytes;
+        if (bytes > e->largest_model)
+            e->largest_model = bytes;
+    }
+}
+
+/* Imported forms that are still to be written, each once. */
+static void estimate_disk(const struct plan *p, struct estimate *e)
+{
+    for (uint32_t i = 0; i < p->n_imports; i++) {
+        const struct model_file *m = &p->models[p->imports[i].model];
+        PX_FREE char *path = imported_path(NULL, &m->digest);
+        bool seen = !p->imports[i].panels || gguf_source(m->gguf) || px_exists(path);
+        for (uint32_t k = 0; k < i; k++)
+            seen |= p->imports[k].panels &&
+                    px_digest_eq(&p->models[p->imports[k].model].digest, &m->digest);
+        if (!seen)
+            e->disk += (int64_t)m->imported_bytes;
     }
 }
 
@@ -214,6 +242,7 @@ int estimate_make(const struct plan *p, const struct resources *res, struct esti
         return -1;
     }
     estimate_models(p, &e);
+    estimate_disk(p, &e);
     estimate_rows(p, res, &e);
     e.testers = res->testers * tester_base;
     e.total = e.weights + res->workers * e.private_bytes + e.testers;

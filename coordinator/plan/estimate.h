@@ -34,6 +34,7 @@ struct estimate {
     struct group_estimate *groups; /* as the plan's groups */
     int64_t weights;               /* bytes mapped once per host, models of the plan together */
     int64_t largest_model;
+    int64_t disk;    /* bytes that import stages will write to the directory of imported models */
     int64_t base;    /* private bytes of a worker before any sequence */
     int64_t per_row; /* KV of the longest sequence of the plan */
     uint32_t rows;   /* sequences side by side that the budget allows */

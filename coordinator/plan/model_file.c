@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "proto/mem.h"
+#include "proto/model/imported.h"
 #include "proto/recording.h"
 
 static void read_chat_template(struct model_file *m)
@@ -53,6 +54,9 @@ static int open_native(struct model_file *m, struct px_err *err)
     if (!m->tokenizer)
         return -1;
     read_chat_template(m);
+    m->imported_bytes = imported_bytes(m->gguf);
+    if (gguf_source(m->gguf))
+        m->bytes = gguf_source(m->gguf)->bytes;
     return 0;
 }
 
@@ -89,7 +93,8 @@ int model_file_open(const struct recipe_model *src, struct model_file *out, stru
         if (rc == 0 && src->backend == BACKEND_REPLAY)
             rc = check_recording(m.path, err);
         if (rc == 0)
-            rc = px_sha256_file(m.path, &m.digest, NULL, err);
+            rc = m.gguf ? gguf_digest(m.gguf, &m.digest, err)
+                        : px_sha256_file(m.path, &m.digest, NULL, err);
     }
     if (rc != 0) {
         px_wrap(err, "model '%s'", src->name);

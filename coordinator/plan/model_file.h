@@ -17,9 +17,11 @@ struct model_file {
     char *name; /* the recipe's */
     enum backend_kind backend;
     char *path;
-    struct px_digest digest; /* SHA-256 of the file; of the name for noop */
-    uint64_t bytes;
-    char *style; /* replay: scorer style of programs; NULL: the task's */
+    struct px_digest digest; /* SHA-256 of the file, of its source if it was imported; of the name
+                              * for noop */
+    uint64_t bytes; /* of the file that the digest is of */
+    uint64_t imported_bytes; /* native: about what its imported form takes */
+    char *style;             /* replay: scorer style of programs; NULL: the task's */
     /* native only */
     struct gguf *gguf;
     struct model_config config;

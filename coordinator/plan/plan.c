@@ -13,6 +13,7 @@
 #include "coordinator/plan/reuse_layers.h"
 #include "proto/json.h"
 #include "proto/mem.h"
+#include "proto/model/imported.h"
 
 /* Said once, however many cells it is true of. */
 void plan_finding(struct builder *b, uint32_t line, uint32_t column, const char *fmt, ...)
@@ -47,11 +48,12 @@ static void open_models(struct builder *b)
     }
 }
 
-static struct px_digest import_key(const struct model_file *m)
+static struct px_digest import_key(const struct model_file *m, const struct recipe_stage *s)
 {
-    struct px_hash *h = px_hash_new("proctor import 1");
+    struct px_hash *h = px_hash_new("proctor import 2");
     px_hash_digest(h, &m->digest);
     px_hash_u64(h, PX_NUMERICS_VERSION);
+    px_hash_u64(h, s->panels ? IMPORTED_VERSION : 0);
     return px_hash_end(&h);
 }
 
@@ -93,14 +95,15 @@ static void add_import(struct builder *b, uint32_t stage)
                      s->model, backend_kind_name(m->backend));
         return;
     }
-    im.key = import_key(m);
+    im.panels = s->panels;
+    im.key = import_key(m, s);
     im.job.kind = UNIT_IMPORT;
     im.job.task = px_xstrdup("import");
     plan_fill_model(&im.job, m);
     im.job.kv = KV_F16;
     im.job.sampler.top_p = 1;
     im.job.scorer = px_xstrdup("");
-    im.job.options = px_xstrdup("{}");
+    im.job.options = px_xstrdup(s->panels ? "{\"layout\":\"panels\"}" : "{\"layout\":\"file\"}");
     p->imports = px_xrealloc(p->imports, (p->n_imports + 1) * sizeof im);
     p->imports[p->n_imports++] = im;
 }

@@ -64,6 +64,7 @@ struct plan_group {
 struct plan_import {
     uint32_t stage;
     uint32_t model;
+    bool panels; /* the imported form is written */
     struct px_digest key;
     struct job job;
 };

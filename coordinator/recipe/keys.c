@@ -5,6 +5,7 @@
 #include <string.h>
 
 static const char *const backends[] = {"native", "replay", "noop", NULL};
+static const char *const layouts[] = {"panels", "file", NULL};
 static const char *const styles[] = {"task", "completion", "function", "raw", "whole", NULL};
 static const char *const kv_types[] = {"f16", "f32", "q8_0", NULL};
 static const char *const severities[] = {"warn", "stop", "stop_early", NULL};
@@ -107,6 +108,13 @@ const struct key recipe_keys[] = {
      .required = true,
      .acts = "import",
      .doc = "The name that it makes."},
+    {.path = "stages[].import.layout",
+     .type = KEY_ENUM,
+     .def = "panels",
+     .allowed = layouts,
+     .acts = "import",
+     .doc = "panels: the model is also written in the layout that the engine reads best, once for "
+            "the host (docs/models.md); file: it is checked only, and runs from its own file."},
 
     {.path = KEY_EVAL,
      .type = KEY_MAP,
@@ -467,7 +475,7 @@ static const struct {
     {"stages[]",
      " finetune merge prune quantize distill align adapt compile export publish serve bench "
      "compare check data generate perplexity judge "},
-    {"stages[].import", " quantize revision sha256 tokenizer layout "},
+    {"stages[].import", " quantize revision sha256 tokenizer "},
     {KEY_EVAL, " hooks adapter adapters judges gates turns tools filters metrics "
                "n_best vote logprobs system prompt "},
     {KEY_EVAL ".sampler",

@@ -305,6 +305,8 @@ static void read_stage(struct loading *l, const struct yaml_node *stage)
     if (is_import) {
         s->model = text_of(body, "stages[].import", "model");
         s->as = text_of(body, "stages[].import", "as");
+        const struct yaml_node *layout = valid(body, "stages[].import", "layout");
+        s->panels = !layout || strcmp(layout->text, "panels") == 0;
         return;
     }
     s->name = text_of(body, KEY_EVAL, "name");

@@ -84,6 +84,7 @@ struct recipe_stage {
     /* import */
     char *model; /* name it takes */
     char *as;    /* name it makes */
+    bool panels; /* written in the engine's layout, not only checked */
     /* eval */
     char *name;    /* "" unless given; put before cell names by the plan */
     char **models; /* names */

@@ -199,7 +199,7 @@ void recipe_write(const struct recipe *r, struct px_buf *out)
         quote(out, r->stages[i].model);
         px_buf_str(out, ", as: ");
         quote(out, r->stages[i].as);
-        px_buf_str(out, "}\n");
+        px_buf_str(out, r->stages[i].panels ? ", layout: panels}\n" : ", layout: file}\n");
     }
     recipe_write_gates(r, out);
     px_buf_str(out, "resources:\n");

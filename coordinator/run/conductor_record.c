@@ -2,8 +2,28 @@
 #include <string.h>
 
 #include "coordinator/run/conductor_internal.h"
+#include "proto/json.h"
 #include "proto/log.h"
 #include "proto/mem.h"
+
+/* Where the imported form is, or why it is not: the run goes on either way. */
+static void tell_import(const struct completion *done)
+{
+    struct json_object *o = px_json_parse(done->text, done->n_text, NULL), *f = NULL;
+    const char *model = o ? px_json_str_or(o, "model", "") : "";
+    const char *host = done->host ? done->host : "";
+    if (o && json_object_object_get_ex(o, "imported", &f) && f) {
+        const char *problem = px_json_str_or(f, "problem", "");
+        if (*problem)
+            px_log(PX_WARN, "not-imported", "model=%s host=%s: %s; its own file is used", model,
+                   host, problem);
+        else
+            px_log(PX_INFO, "imported", "model=%s host=%s path=%s bytes=%lld%s", model, host,
+                   px_json_str_or(f, "path", ""), (long long)px_json_int_or(f, "bytes", 0),
+                   px_json_bool_or(f, "was_there", false) ? " (was there already)" : "");
+    }
+    json_object_put(o);
+}
 
 static int record_import(struct conductor *c, uint64_t i, const void *rec, size_t n,
                          struct store_batch *b, struct px_err *err)
@@ -12,6 +32,7 @@ static int record_import(struct conductor *c, uint64_t i, const void *rec, size_
     if (completion_decode(rec, n, &done, err) != 0)
         return -1;
     if (done.finish == FINISH_EOS) {
+        tell_import(&done);
         const struct px_digest *key = &c->plan->imports[i].key;
         store_batch_put(b, STORE_RESULT, key->b, sizeof key->b, rec, n);
     } else if (!c->stage_failure) {

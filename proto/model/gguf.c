@@ -478,6 +478,12 @@ struct gguf *gguf_open(const char *path, struct px_err *err)
     return g;
 }
 
+void gguf_read_ahead(const struct gguf *g)
+{
+    if (g->mapped)
+        madvise((void *)(uintptr_t)g->base, (size_t)g->size, MADV_WILLNEED);
+}
+
 void gguf_free(struct gguf **gp)
 {
     struct gguf *g = *gp;

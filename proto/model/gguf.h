@@ -60,6 +60,10 @@ struct gguf *gguf_open(const char *path, struct px_err *err); /* maps the file; 
 struct gguf *gguf_from_memory(const void *p, size_t n, const char *name, struct px_err *err);
 void gguf_free(struct gguf **g);
 
+/* Asks the kernel to have the file in memory soon: the weights are about to be used. Returns at
+ * once. */
+void gguf_read_ahead(const struct gguf *g);
+
 const char *gguf_path(const struct gguf *g);
 uint64_t gguf_file_size(const struct gguf *g);
 uint32_t gguf_version(const struct gguf *g);

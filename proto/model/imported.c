@@ -87,6 +87,14 @@ int gguf_digest(const struct gguf *g, struct px_digest *out, struct px_err *err)
     return 0;
 }
 
+int gguf_file_digest(const char *path, struct px_digest *out, struct px_err *err)
+{
+    struct gguf *g = gguf_open(path, NULL);
+    int rc = g ? gguf_digest(g, out, err) : px_sha256_file(path, out, NULL, err);
+    gguf_free(&g);
+    return rc;
+}
+
 /* ---- checksums ---- */
 
 struct px_digest imported_head_digest(const void *head, uint64_t n, const void *others, uint64_t m)

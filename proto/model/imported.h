@@ -46,6 +46,8 @@ const struct gguf_source *gguf_source(const struct gguf *g);
 /* The model's digest: the source's, or the SHA-256 of the file itself (px_sha256_file; g must have
  * been opened from a file). */
 int gguf_digest(const struct gguf *g, struct px_digest *out, struct px_err *err) PX_MUST_CHECK;
+/* The same of a path; what is no GGUF file has the SHA-256 of its bytes. */
+int gguf_file_digest(const char *path, struct px_digest *out, struct px_err *err) PX_MUST_CHECK;
 
 /* Is a tensor one of those that import adds? They belong to no architecture. */
 bool gguf_is_own_tensor(const struct gguf *g, const struct gguf_tensor *t);

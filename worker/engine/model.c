@@ -152,6 +152,7 @@ struct model *model_from_gguf(struct gguf *g, struct px_err *err)
 {
     struct model *m = px_xcalloc(1, sizeof *m);
     m->gguf = g;
+    gguf_read_ahead(g);
     if (model_config_read(g, &m->cfg, err) || bind_all(m, err)) {
         px_wrap(err, "%s", gguf_path(g));
         model_free(&m);

@@ -39,7 +39,7 @@ struct model {
     uint32_t cap_copies;
 };
 
-/* Maps and validates; reads no weights (pages come in when they are first used). Owned, or NULL
+/* Maps and validates; waits for no weights (the kernel is asked to read them ahead). Owned, or NULL
  * with err: what model_config_read refuses, and vectors that are not plain floats. */
 struct model *model_open(const char *path, struct px_err *err);
 /* The same over a file that is already open; takes g, even on error. */

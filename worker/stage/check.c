@@ -9,6 +9,7 @@
 
 #include "proto/json.h"
 #include "proto/mem.h"
+#include "proto/model/imported.h"
 #include "worker/engine/eval.h"
 #include "worker/engine/rope.h"
 #include "worker/engine/sample.h"
@@ -384,6 +385,7 @@ int check_file(const char *path, const struct check_options *opt, struct check_r
     } else {
         snprintf(r.architecture, sizeof r.architecture, "%s", m->cfg.arch_name);
         r.bytes = gguf_file_size(m->gguf);
+        r.is_imported = gguf_source(m->gguf) != NULL;
         c.m = m;
         c.tok = tok;
         run_stages(&c);

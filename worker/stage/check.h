@@ -8,6 +8,7 @@
 #ifndef WORKER_STAGE_CHECK_H
 #define WORKER_STAGE_CHECK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "proto/buf.h"
@@ -26,6 +27,7 @@ struct check_stage {
 struct check_report {
     char architecture[32]; /* "" when the container cannot be read */
     uint64_t bytes;
+    bool is_imported; /* an imported file (proto/model/imported.h) */
     struct check_stage stages[CHECK_STAGES];
     unsigned passed;
 };

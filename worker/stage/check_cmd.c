@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "proto/mem.h"
+#include "proto/model/imported.h"
 #include "worker/stage/check.h"
 #include "worker/stage/engine_args.h"
 #include "worker/stage/model_cmd.h"
@@ -43,7 +44,7 @@ static int print_json(const struct check_report *r, const char *path, struct px_
 {
     struct px_digest digest;
     struct px_buf b;
-    if (px_sha256_file(path, &digest, NULL, err) != 0)
+    if (gguf_file_digest(path, &digest, err) != 0)
         return -1;
     px_buf_init(&b, 1 << 20);
     check_json(r, path, &digest, &b);

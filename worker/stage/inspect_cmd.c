@@ -10,6 +10,7 @@
 #include "proto/mem.h"
 #include "proto/model/chat.h"
 #include "proto/model/config.h"
+#include "proto/model/imported.h"
 #include "proto/model/tokenizer.h"
 #include "proto/number.h"
 #include "worker/stage/engine_args.h"
@@ -155,11 +156,22 @@ static void print_tokenizer(const struct findings *f)
     printf("%s\n", n ? "" : " none");
 }
 
+static void print_source(const struct gguf *g)
+{
+    char hex[PX_HEX_SIZE];
+    if (gguf_source(g) == NULL)
+        return;
+    px_digest_hex(&gguf_source(g)->digest, hex);
+    printf("  imported from a file of %llu bytes, SHA-256 %s\n\n",
+           (unsigned long long)gguf_source(g)->bytes, hex);
+}
+
 static void print_text(const struct findings *f)
 {
     char key[256], value[512], shape[96];
     printf("%s: GGUF version %u, %llu bytes\n\nmetadata\n", gguf_path(f->gguf),
            gguf_version(f->gguf), (unsigned long long)gguf_file_size(f->gguf));
+    print_source(f->gguf);
     for (uint32_t i = 0; i < gguf_n_keys(f->gguf); i++) {
         gguf_key_text(f->gguf, i, key, sizeof key, value, sizeof value);
         printf("  %-44s %s\n", key, value);
@@ -168,8 +180,8 @@ static void print_text(const struct findings *f)
     for (uint32_t i = 0; i < gguf_n_tensors(f->gguf); i++) {
         const struct gguf_tensor *t = gguf_tensor_at(f->gguf, i);
         shape_text(t, shape);
-        printf("  %-34s %14llu  %-7s %s\n", t->name, (unsigned long long)t->bytes,
-               ggml_type_info(t->type)->name, shape);
+        printf("  %-34s %14llu  %-7s %s%s\n", t->name, (unsigned long long)t->bytes,
+               ggml_type_info(t->type)->name, shape, t->in_panels ? ", in panels" : "");
     }
     printf("\ntypes\n");
     for (uint32_t i = 0; i < TYPE_MAX; i++)
@@ -256,9 +268,19 @@ static void put_tensors(struct px_buf *b, const struct findings *f)
                       (unsigned long long)t->offset);
         for (uint32_t d = 0; d < t->n_dims; d++)
             px_buf_printf(b, "%s%llu", d ? ", " : "", (unsigned long long)t->dims[d]);
-        px_buf_str(b, "]}");
+        px_buf_printf(b, "], \"layout\": \"%s\"}", t->in_panels ? "panels" : "rows");
     }
     px_buf_str(b, "]");
+}
+
+static void put_source(struct px_buf *b, const struct gguf *g)
+{
+    char hex[PX_HEX_SIZE];
+    if (gguf_source(g) == NULL)
+        return;
+    px_digest_hex(&gguf_source(g)->digest, hex);
+    px_buf_printf(b, ", \"source\": {\"digest\": \"%s\", \"bytes\": %llu}", hex,
+                  (unsigned long long)gguf_source(g)->bytes);
 }
 
 static void print_json(const struct findings *f)
@@ -278,6 +300,7 @@ static void print_json(const struct findings *f)
         px_json_quote(&b, value, strlen(value));
     }
     px_buf_char(&b, '}');
+    put_source(&b, f->gguf);
     put_config(&b, f);
     put_tokenizer(&b, f);
     put_text(&b, f->has_chat ? "chat_template" : "chat_problem",

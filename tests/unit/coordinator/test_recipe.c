@@ -199,6 +199,9 @@ static void later_keys_are_refused_by_name(void **state)
     (void)state;
     BAD(HEAD "  - import: {model: base, quantize: q8_0, as: x}\n",
         "4:27: stages.0.import.quantize: not supported by this version");
+    BAD(HEAD "  - import: {model: base, layout: rows, as: x}\n",
+        "4:35: stages.0.import.layout: 'rows' is not a value of this key; allowed: one of "
+        "panels, file");
     BAD(HEAD "  - finetune: {model: base, as: x}\n  - eval: {models: [base], tasks: [t]}\n",
         "4:5: stages.0.finetune: not supported by this version");
     BAD(EVAL "hooks: [a]}\nsecrets: []\n",
@@ -218,7 +221,8 @@ static void wrong_types_and_ranges_are_told(void **state)
         "1:7: seed: 'many' is not an integer; allowed: an integer from 0 to 9007199254740992",
         "6:20: stages.0.eval.limit: 0 is out of range; allowed: an integer from 1 to 1000000000, "
         "or all",
-        "6:27: stages.0.eval.kv: 'f17' is not a value of this key; allowed: one of f16, f32, q8_0; did "
+        "6:27: stages.0.eval.kv: 'f17' is not a value of this key; allowed: one of f16, f32, q8_0; "
+        "did "
         "you mean 'f16'",
         "6:41: stages.0.eval.samples: is a list; allowed: an integer from 1 to 10000",
         "6:55: stages.0.eval.fewshot: '3' is not an integer (it is a text in quotes)",
@@ -404,7 +408,7 @@ static void what_is_written_parses_to_the_same_recipe(void **state)
     (void)state;
     static const char *const sets[] = {"fewshot=2"};
     struct recipe *r =
-        good("recipe: w\nseed: 5\n" HEAD "  - import: {model: base, as: ready}\n"
+        good("recipe: w\nseed: 5\n" HEAD "  - import: {model: base, as: ready, layout: file}\n"
              "  - eval:\n      name: a\n      models: [ready]\n      tasks: ['t', x/y.yaml]\n"
              "      sampler: {stop: [\"\\n\", \"a\\\"b\"], max_tokens: 9}\n"
              "      grid:\n        reuse.k: [1, 2]\n        reuse.subset: [first, [3, 1]]\n"
@@ -422,6 +426,7 @@ static void what_is_written_parses_to_the_same_recipe(void **state)
     recipe_write(again, &two);
     assert_string_equal((char *)one.data, (char *)two.data);
     assert_int_equal(again->n_stages, 3);
+    assert_false(again->stages[0].panels);
     assert_true(again->memory == r->memory && again->seed == r->seed);
     for (uint32_t i = 1; i < 3; i++) {
         const struct recipe_stage *a = &r->stages[i], *b = &again->stages[i];

@@ -203,6 +203,63 @@ static void import_reports_digest_and_stages(void **state)
     completion_clear(&c);
 }
 
+static struct json_object *import_as(char *path, const char *options)
+{
+    struct px_err err = {0};
+    struct completion c;
+    struct unit unit = {0};
+    struct job job = {.kind = UNIT_IMPORT,
+                      .model_name = (char *)"base",
+                      .model_path = path,
+                      .options = (char *)options};
+    if (stage_import(&job, &unit, NULL, NULL, &c, &err) != 0)
+        fail_msg("%s", err.text);
+    assert_int_equal(c.finish, FINISH_EOS);
+    struct json_object *o = px_json_parse(c.text, c.n_text, &err);
+    assert_non_null(o);
+    completion_clear(&c);
+    return o;
+}
+
+static void import_writes_the_imported_form_where_it_can(void **state)
+{
+    (void)state;
+    static const char panels[] = "{\"layout\": \"panels\"}";
+    struct json_object *f;
+    struct px_err err = {0};
+    PX_FREE char *path = model_file(&(struct tiny_options){.arch = "qwen2"});
+    struct json_object *o = import_as(path, "{\"layout\": \"file\"}");
+    assert_false(json_object_object_get_ex(o, "imported", &f));
+    json_object_put(o);
+    PX_FREE char *none = px_xasprintf("%s/models", path); /* below a file there is no directory */
+    setenv("PROCTOR_MODELS", none, 1);
+    o = import_as(path, panels);
+    assert_true(json_object_object_get_ex(o, "imported", &f));
+    assert_non_null(strstr(px_json_str_or(f, "problem", ""), none));
+    json_object_put(o);
+    PX_FREE char *models = px_path_join(dir, "models");
+    setenv("PROCTOR_MODELS", models, 1);
+    for (int i = 0; i < 2; i++) {
+        o = import_as(path, panels);
+        assert_true(json_object_object_get_ex(o, "imported", &f));
+        assert_int_equal(px_json_bool_or(f, "was_there", i == 0), i == 1);
+        struct gguf *g = gguf_open(px_json_str_or(f, "path", ""), &err);
+        if (g == NULL)
+            fail_msg("%s", err.text);
+        assert_int_equal(gguf_file_size(g), px_json_int_or(f, "bytes", 0));
+        if (i == 1) { /* the imported form itself is a good model that needs no import */
+            struct json_object *again = import_as((char *)gguf_path(g), panels);
+            assert_string_equal(px_json_str_or(again, "digest", "?"),
+                                px_json_str_or(o, "digest", ""));
+            assert_false(json_object_object_get_ex(again, "imported", &f));
+            json_object_put(again);
+        }
+        gguf_free(&g);
+        json_object_put(o);
+    }
+    unsetenv("PROCTOR_MODELS");
+}
+
 static void import_refuses_another_file_than_planned(void **state)
 {
     (void)state;
@@ -327,6 +384,7 @@ int main(void)
         cmocka_unit_test(a_zero_norm_fails_its_stage),
         cmocka_unit_test(a_missing_file_is_an_error_not_a_report),
         cmocka_unit_test(import_reports_digest_and_stages),
+        cmocka_unit_test(import_writes_the_imported_form_where_it_can),
         cmocka_unit_test(import_refuses_another_file_than_planned),
         cmocka_unit_test(import_names_the_stage_that_failed),
         cmocka_unit_test(commands_show_check_and_tokenise),
