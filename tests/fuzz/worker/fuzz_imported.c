@@ -2,7 +2,6 @@
  *
  * The seeds are good imported files. The checksum of the head is not asked for before the model is
  * used, because no changed byte would pass it. */
-#define _GNU_SOURCE
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
