@@ -24,6 +24,7 @@
 enum {
     ROWS_MIN = 8,                      /* below it the vectors are as fast */
     ROWS_MOST = TILE_SUMS * TILE_ROWS, /* rows whose sums are tiles at the same time */
+    PREFETCH_BYTES = 4096,             /* how far ahead weights are asked for */
 };
 
 /* The sums of one sub-block, and what turns them to floats. */

@@ -245,7 +245,7 @@ SIMD_INLINE void matmul_panels(enum ggml_type type, const struct weight *w, cons
 }
 
 /* Many rows go by in groups, so that they need not come from far for every few outputs. */
-static uint32_t group_rows(enum ggml_type type, uint32_t n_in)
+SIMD_INLINE uint32_t group_rows(enum ggml_type type, uint32_t n_in)
 {
     uint32_t tiles = (uint32_t)(GROUP_BYTES / act_layout(type, n_in).bytes) / ROW_TILE;
     return tiles > 1 ? tiles * ROW_TILE : ROW_TILE;
