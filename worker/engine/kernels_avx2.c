@@ -473,7 +473,7 @@ AVX2_INLINE void vf_turn(vf *r)
         r[i] = t[i];
 }
 
-#define DOT_QUERIES 2 /* what the registers hold of a tile */
+#define DOT_QUERIES 4 /* what the registers hold of a tile */
 #define DOT_VECTORS 2
 #define SUM_QUERIES 4
 #define SUM_TILE_VECTORS 2

@@ -87,6 +87,45 @@ AVX512_INLINE void vf_turn(vf *r)
     }
 }
 
+/* Eight values each of sixteen rows of halves: out[i] holds value i of all of them. Half a vector
+ * takes eight rows, so nothing crosses between halves. */
+AVX512_INLINE void turn_halves8(const uint8_t *k, size_t row_bytes, __m256i *out)
+{
+    __m256i v[8], t[8];
+    for (size_t j = 0; j < 8; j++)
+        v[j] = _mm256_inserti128_si256(_mm256_castsi128_si256(load_16(k + j * row_bytes)),
+                                       load_16(k + (8 + j) * row_bytes), 1);
+    for (int j = 0; j < 8; j += 2) {
+        t[j] = _mm256_unpacklo_epi16(v[j], v[j + 1]);
+        t[j + 1] = _mm256_unpackhi_epi16(v[j], v[j + 1]);
+    }
+    for (int j = 0; j < 8; j += 4)
+        for (int c = 0; c < 2; c++) {
+            v[j + 2 * c] = _mm256_unpacklo_epi32(t[j + c], t[j + 2 + c]);
+            v[j + 2 * c + 1] = _mm256_unpackhi_epi32(t[j + c], t[j + 2 + c]);
+        }
+    for (int c = 0; c < 4; c++) {
+        out[2 * c] = _mm256_unpacklo_epi64(v[c], v[4 + c]);
+        out[2 * c + 1] = _mm256_unpackhi_epi64(v[c], v[4 + c]);
+    }
+}
+
+/* The first values of a block's keys as columns: turned while they are halves, then widened.
+ * Returns how many values, a multiple of 8. */
+AVX512_INLINE uint32_t halves_columns(const uint16_t *k, uint32_t n, float *columns)
+{
+    uint32_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        for (uint32_t r = 0; r < KERNEL_BLOCK; r += WIDTH) {
+            __m256i h[8];
+            turn_halves8((const uint8_t *)(k + (size_t)r * n + i), (size_t)n * 2, h);
+            for (uint32_t j = 0; j < 8; j++)
+                vf_store(columns + (size_t)(i + j) * KERNEL_BLOCK + r, _mm512_cvtph_ps(h[j]));
+        }
+    return i;
+}
+
+#define HALVES_COLUMNS
 #define DOT_QUERIES 4 /* what the registers hold of a tile */
 #define DOT_VECTORS 1
 #define SUM_QUERIES 4

@@ -7,34 +7,46 @@
 #ifndef WORKER_ENGINE_SIMD_TILES_H
 #define WORKER_ENGINE_SIMD_TILES_H
 
-SIMD_INLINE void simd_columns(const void *k, uint32_t n, float *columns, bool is_half)
+/* Values i and what follows of the block's keys. */
+SIMD_INLINE void simd_columns(const void *k, uint32_t i, uint32_t n, float *columns, bool is_half)
 {
-    for (uint32_t r0 = 0; r0 < KERNEL_BLOCK; r0 += WIDTH) {
-        size_t first = (size_t)r0 * n;
-        uint32_t i = 0;
-        for (; i + WIDTH <= n; i += WIDTH) {
+    for (; i + WIDTH <= n; i += WIDTH)
+        for (uint32_t r0 = 0; r0 < KERNEL_BLOCK; r0 += WIDTH) {
             vf x[WIDTH];
             for (uint32_t r = 0; r < WIDTH; r++)
-                x[r] = vf_load_any(k, first + (size_t)r * n + i, is_half);
+                x[r] = vf_load_any(k, (size_t)(r0 + r) * n + i, is_half);
             vf_turn(x);
             for (uint32_t j = 0; j < WIDTH; j++)
                 vf_store(columns + (size_t)(i + j) * KERNEL_BLOCK + r0, x[j]);
         }
-        for (; i < n; i++)
-            for (uint32_t r = 0; r < WIDTH; r++)
-                columns[(size_t)i * KERNEL_BLOCK + r0 + r] =
-                    load_any(k, first + (size_t)r * n + i, is_half);
-    }
+    for (; i < n; i++)
+        for (uint32_t r = 0; r < KERNEL_BLOCK; r++)
+            columns[(size_t)i * KERNEL_BLOCK + r] = load_any(k, (size_t)r * n + i, is_half);
 }
 
 static void simd_columns_f32(const float *k, uint32_t n, float *columns)
 {
-    simd_columns(k, n, columns, false);
+    simd_columns(k, 0, n, columns, false);
 }
 
 static void simd_columns_f16(const uint16_t *k, uint32_t n, float *columns)
 {
-    simd_columns(k, n, columns, true);
+#ifdef HALVES_COLUMNS
+    simd_columns(k, halves_columns(k, n, columns), n, columns, true);
+#else
+    simd_columns(k, 0, n, columns, true);
+#endif
+}
+
+/* In a register from here on, where a compiler would rather load it again at each use. */
+SIMD_INLINE vf vf_keep(vf x)
+{
+#if defined(__aarch64__)
+    __asm__("" : "+w"(x));
+#else
+    __asm__("" : "+v"(x));
+#endif
+    return x;
 }
 
 /* ---- dot products ---- */
@@ -55,7 +67,7 @@ SIMD_INLINE void lane_dots(const struct dots_tile *t, uint32_t l, vf (*acc)[DOT_
     for (uint32_t i = l; i < t->n; i += LANES) {
         vf k[DOT_VECTORS];
         for (int v = 0; v < DOT_VECTORS; v++)
-            k[v] = vf_load(t->columns + (size_t)i * KERNEL_BLOCK + (size_t)v * WIDTH);
+            k[v] = vf_keep(vf_load(t->columns + (size_t)i * KERNEL_BLOCK + (size_t)v * WIDTH));
         for (int j = 0; j < t->n_q; j++)
             for (int v = 0; v < DOT_VECTORS; v++)
                 acc[j][v] = vf_fma(vf_set1(t->q[(size_t)j * t->n + i]), k[v], acc[j][v]);
@@ -93,16 +105,28 @@ SIMD_INLINE void dots_of(const float *q, int n_q, const float *columns, uint32_t
     }
 }
 
+/* How many of n_q queries go together next: as many as the registers hold, but rather one fewer
+ * twice than a few alone at the end, for which the loads would cost more than the products. */
+SIMD_INLINE uint32_t next_queries(uint32_t n_q, uint32_t most)
+{
+    if (n_q == most || n_q + 1 >= 2 * most)
+        return most;
+    return n_q < most - 1 ? n_q : most - 1;
+}
+
 SIMD_INLINE void dots_of_all(const float *q, uint32_t n_q, const float *columns, uint32_t n,
                              float scale, float *out, size_t stride)
 {
-    for (; n_q >= DOT_QUERIES; n_q -= DOT_QUERIES) {
-        dots_of(q, DOT_QUERIES, columns, n, scale, out, stride);
-        q += (size_t)DOT_QUERIES * n;
-        out += DOT_QUERIES * stride;
+    for (uint32_t some; n_q; n_q -= some, q += (size_t)some * n, out += some * stride) {
+        some = next_queries(n_q, DOT_QUERIES);
+        if (some == DOT_QUERIES)
+            dots_of(q, DOT_QUERIES, columns, n, scale, out, stride);
+        else if (DOT_QUERIES > 2 && some == DOT_QUERIES - 1)
+            dots_of(q, DOT_QUERIES - 1, columns, n, scale, out, stride);
+        else
+            for (uint32_t i = 0; i < some; i++)
+                dots_of(q + (size_t)i * n, 1, columns, n, scale, out + i * stride, stride);
     }
-    for (; n_q; n_q--, q += n, out += stride)
-        dots_of(q, 1, columns, n, scale, out, stride);
 }
 
 /* The usual head sizes as constants: short loops unroll. */
@@ -138,7 +162,7 @@ SIMD_INLINE void sums_of(const float *p, size_t stride, const uint32_t *counts, 
     for (; r < common; r++) {
         vf x[SUM_TILE_VECTORS];
         for (int s = 0; s < n_v; s++)
-            x[s] = vf_load(v + (size_t)r * n + (size_t)s * WIDTH);
+            x[s] = vf_keep(vf_load(v + (size_t)r * n + (size_t)s * WIDTH));
         for (int j = 0; j < n_q; j++)
             for (int s = 0; s < n_v; s++)
                 acc[j][s] = vf_fma(vf_set1(p[(size_t)j * stride + r]), x[s], acc[j][s]);
@@ -177,14 +201,17 @@ SIMD_INLINE void sums_of_rows(const float *p, size_t stride, const uint32_t *cou
 static void simd_sums_tile(const float *p, size_t stride, const uint32_t *counts, uint32_t n_q,
                            const float *v, uint32_t n, float *out)
 {
-    for (; n_q >= SUM_QUERIES; n_q -= SUM_QUERIES) {
-        sums_of_rows(p, stride, counts, SUM_QUERIES, v, n, out);
-        p += SUM_QUERIES * stride;
-        counts += SUM_QUERIES;
-        out += (size_t)SUM_QUERIES * n;
+    for (uint32_t some; n_q; n_q -= some, p += some * stride, counts += some) {
+        some = next_queries(n_q, SUM_QUERIES);
+        if (some == SUM_QUERIES)
+            sums_of_rows(p, stride, counts, SUM_QUERIES, v, n, out);
+        else if (some == SUM_QUERIES - 1)
+            sums_of_rows(p, stride, counts, SUM_QUERIES - 1, v, n, out);
+        else
+            for (uint32_t i = 0; i < some; i++)
+                sums_of_rows(p + i * stride, stride, counts + i, 1, v, n, out + (size_t)i * n);
+        out += (size_t)some * n;
     }
-    for (; n_q; n_q--, p += stride, counts++, out += n)
-        sums_of_rows(p, stride, counts, 1, v, n, out);
 }
 
 /* ---- exponentials ---- */
