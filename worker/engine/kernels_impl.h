@@ -48,13 +48,16 @@ static inline struct act_layout act_layout(enum ggml_type type, uint32_t n_in)
     return l;
 }
 
-/* So many as every sub-block has a multiple of: compilers make vectors of it. */
-static inline __attribute__((always_inline)) int32_t sum_of_16(const int8_t *q)
+/* So many as every sub-block has a multiple of; as unsigned bytes, side by side in two words. */
+static inline int32_t sum_of_16(const int8_t *q)
 {
-    int32_t sum = 0;
-    for (int i = 0; i < 16; i++)
-        sum += q[i];
-    return sum;
+    const uint64_t sign = 0x8080808080808080u, even = 0x00ff00ff00ff00ffu;
+    uint64_t w[2];
+    memcpy(w, q, sizeof w);
+    w[0] ^= sign;
+    w[1] ^= sign;
+    uint64_t pairs = (w[0] & even) + (w[0] >> 8 & even) + (w[1] & even) + (w[1] >> 8 & even);
+    return (int32_t)(pairs * 0x0001000100010001u >> 48) - 16 * 128;
 }
 
 /* The whole of act_prepare but for the rounding of one block of 32, which returns its scale. */

@@ -31,7 +31,9 @@
 
 enum {
     LINE = 64,
-    SPINS = 16,         /* looks between two looks at the clock */
+    SPINS = 128,        /* between two looks at the clock, which may take as long as a task */
+    LOOK_US = 100,      /* about so often a helper with work looks */
+    MOST_SKIPS = 1024,  /* tasks between two looks */
     IDLE_SPIN_US = 200, /* longer than what the caller does alone in a pass */
     END_SPIN_US = 50,   /* longer than the tasks at a region's end */
     OFFER_US = 1000,    /* below any time slice */
@@ -47,19 +49,21 @@ struct threads {
     void (*fn)(void *arg, uint32_t task, uint32_t worker);
     void *arg;
     uint32_t n_tasks;
+    _Atomic int home; /* the caller's CPU, lately */
     _Alignas(LINE) _Atomic uint64_t ticket;
     _Alignas(LINE) _Atomic uint32_t done; /* tasks; the caller sleeps on it */
     _Atomic bool is_awaited;              /* it does */
     _Alignas(LINE) _Atomic uint32_t bell; /* helpers without work sleep on it */
     _Atomic uint32_t sleepers;
     _Atomic uint32_t stop; /* resting helpers sleep on it */
-    _Atomic int home;      /* the caller's CPU, lately */
 };
 
 struct helper {
     struct threads *t;
     uint32_t index;
     pthread_t id;
+    uint32_t skips, n_skipped; /* tasks between two looks at the clock */
+    int64_t looked_us;
     int64_t offered_us; /* when it last gave its CPU to whoever wants it */
     int64_t moved_us;
     long n_put_aside;
@@ -107,10 +111,29 @@ static bool has_work(struct threads *t)
 
 /* ---- helpers ---- */
 
+/* Looks at the clock, and decides how many tasks to do until the next look. */
+static int64_t look(struct helper *h)
+{
+    int64_t now = clk_now_us(), passed = now - h->looked_us;
+    if (passed < LOOK_US / 2 && h->skips < MOST_SKIPS)
+        h->skips = 2 * h->skips + 1;
+    else if (passed > LOOK_US)
+        h->skips /= 2;
+    h->n_skipped = 0;
+    h->looked_us = now;
+    return now;
+}
+
+/* After the CPU was somebody else's. */
+static void begin_again(struct helper *h)
+{
+    h->looked_us = h->offered_us = clk_now_us();
+}
+
 static void rest(struct helper *h, int64_t us)
 {
     futex_wait(&h->t->stop, 0, us < MAX_REST_US ? us : MAX_REST_US);
-    h->offered_us = clk_now_us();
+    begin_again(h);
 }
 
 /* Whether the kernel gave this thread's CPU to another since the last call. */
@@ -150,46 +173,40 @@ static void leave_home(struct helper *h)
         h->moved_us = now;
 }
 
-/* After a task. `began_us` is when it began. */
-static int64_t finish_task(struct helper *h, int64_t began_us)
+static void finish_task(struct helper *h)
 {
     struct threads *t = h->t;
     uint32_t n = t->n_tasks; /* stable until the addition below */
     bool is_last = atomic_fetch_add(&t->done, 1) + 1 == n;
-    int64_t now = clk_now_us();
     if (is_last && atomic_load(&t->is_awaited)) {
         futex_wake_all(&t->done);
-        if (was_put_aside(h)) {
-            rest(h, REST_FACTOR * (now - began_us));
-            return clk_now_us();
-        }
-    }
-    if (now - h->offered_us > OFFER_US) {
+        if (was_put_aside(h))
+            rest(h, REST_FACTOR * (clk_now_us() - h->looked_us));
+    } else if (h->n_skipped++ >= h->skips && look(h) - h->offered_us > OFFER_US) {
         sched_yield();
-        now = h->offered_us = clk_now_us();
+        begin_again(h);
     }
-    return now;
 }
 
 static void help(struct helper *h)
 {
     struct threads *t = h->t;
     uint32_t generation = (uint32_t)(atomic_load(&t->ticket) >> 32), task;
-    int64_t now = clk_now_us();
     while (take(t, generation, &task)) {
         t->fn(t->arg, task, h->index);
-        now = finish_task(h, now);
+        finish_task(h);
     }
 }
 
 static bool spin_for_work(struct threads *t)
 {
-    int64_t end = clk_now_us() + IDLE_SPIN_US;
-    do
+    int64_t end = 0;
+    do {
         for (int i = 0; i < SPINS; i++, relax())
             if (has_work(t))
                 return true;
-    while (!atomic_load(&t->stop) && clk_now_us() < end);
+        end = end ? end : clk_now_us() + IDLE_SPIN_US;
+    } while (!atomic_load(&t->stop) && clk_now_us() < end);
     return false;
 }
 
@@ -201,7 +218,7 @@ static void sleep_until_work(struct helper *h)
     if (!has_work(t) && !atomic_load(&t->stop))
         futex_wait(&t->bell, seen, 0);
     atomic_fetch_sub(&t->sleepers, 1);
-    h->offered_us = clk_now_us();
+    begin_again(h);
 }
 
 static void *helper_main(void *p)
@@ -276,14 +293,13 @@ static bool all_done(struct threads *t)
 
 static void await_helpers(struct threads *t)
 {
-    if (all_done(t))
-        return;
-    int64_t end = clk_now_us() + END_SPIN_US;
-    do
+    int64_t end = 0;
+    do {
         for (int i = 0; i < SPINS; i++, relax())
             if (all_done(t))
                 return;
-    while (clk_now_us() < end);
+        end = end ? end : clk_now_us() + END_SPIN_US;
+    } while (clk_now_us() < end);
     atomic_store(&t->is_awaited, true);
     for (uint32_t done; (done = atomic_load(&t->done)) < t->n_tasks;)
         futex_wait(&t->done, done, 0);
