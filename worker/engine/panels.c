@@ -177,10 +177,7 @@ static inline __attribute__((always_inline)) void pack_chunk(enum ggml_type type
                                                              uint32_t n, uint8_t *chunk)
 {
     const struct panel_chunk c = panel_chunk(type, n);
-    if (rows < PANEL_OUTPUTS)
-        memset(chunk, 0, c.bytes);
-    else /* what is behind the last half */
-        memset(chunk + c.bytes - PANEL_VECTOR, 0, PANEL_VECTOR);
+    memset(chunk, 0, c.bytes); /* outputs that are not there, and gaps */
     for (uint32_t o = 0; o < rows; o++)
         pack_output(type, p + o * row_bytes, n, o, chunk);
 }

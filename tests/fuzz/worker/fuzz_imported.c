@@ -22,8 +22,7 @@ size_t fuzz_seed(unsigned i, uint8_t *out, size_t cap)
     static const struct {
         const char *arch;
         enum ggml_type type;
-    } seeds[] = {
-        {"qwen2", GGML_Q8_0}, {"llama", GGML_Q4_0}, {"qwen2", GGML_Q5_1}, {"qwen2", GGML_F16}};
+    } seeds[] = {{"qwen2", GGML_Q8_0}, {"llama", GGML_Q4_0}, {"qwen2", GGML_Q5_1}};
     struct px_buf file;
     struct px_err err;
     struct import_layout l;
