@@ -33,7 +33,7 @@ static float *logits_of(const struct model *m, const char *isa, const uint32_t *
     const float *v = e ? eval_tokens(e, tokens, TOKENS, NULL, NULL, &err) : NULL;
     if (v == NULL)
         fail_msg("%s", err.text);
-    float *copy = px_xmemdup(v, m->cfg.n_vocab * sizeof *v);
+    float *copy = (float *)(void *)px_xmemdup(v, m->cfg.n_vocab * sizeof *v);
     eval_free(&e);
     return copy;
 }
