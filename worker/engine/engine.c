@@ -397,16 +397,17 @@ static void use_all_logits(struct engine *e, uint32_t n_wanted)
 
 void engine_step(struct engine *e)
 {
-    int64_t start_us = clk_now_us(), start_cpu = clk_cpu_us();
+    int64_t start_us = clk_cpu_us();
     admit(e);
     build_batch(e);
     if (e->batch.n == 0)
         return;
     uint32_t n_wanted = forward_pass(e->fwd, e->batch.rows, e->batch.n);
     use_all_logits(e, n_wanted);
-    pace_pass(&e->pace, e->batch.n, (double)(clk_now_us() - start_us));
+    double us = (double)(clk_cpu_us() - start_us) / threads_count(e->th);
+    pace_pass(&e->pace, e->batch.n, us);
     if (n_wanted == e->batch.n)
-        pace_decode(&e->pace, e->batch.n, (double)(clk_cpu_us() - start_cpu));
+        pace_decode(&e->pace, e->batch.n, us);
     e->counters.passes++;
     e->counters.rows += e->batch.n;
 }

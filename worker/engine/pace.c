@@ -57,9 +57,9 @@ void pace_pass(struct pace *p, uint32_t rows, double us)
     p->big_us_per_row = had > 0 ? 0.5 * (had + one) : one;
 }
 
-void pace_decode(struct pace *p, uint32_t rows, double cpu_us)
+void pace_decode(struct pace *p, uint32_t rows, double us)
 {
-    add(&p->decode, rows, cpu_us);
+    add(&p->decode, rows, us);
 }
 
 uint32_t pace_rows(const struct pace *p, double aim_us)

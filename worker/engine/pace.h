@@ -1,8 +1,10 @@
-/* pace.h - how long passes take on this machine right now, from those that were run.
+/* pace.h - how long passes take on this machine, from those that were run.
  *
  * A pass costs something whatever it computes (reading the weights) and something for each row.
- * Both are followed as they change: contexts grow, other programs come and go. What is learnt
- * steers how many rows are put into a pass; it never reaches a result. Pure state; no clock. */
+ * Both are followed as they change, contexts grow. Times are processor time, divided by the
+ * threads: what other programs take does not show, or a busy machine would get small passes,
+ * which read the weights more often and make it busier. What is learnt steers how many rows are
+ * put into a pass; it never reaches a result. Pure state; no clock. */
 #ifndef WORKER_ENGINE_PACE_H
 #define WORKER_ENGINE_PACE_H
 
@@ -14,16 +16,15 @@ struct pace_line {
 };
 
 struct pace {
-    struct pace_line small;  /* passes of few rows, time on the wall */
-    struct pace_line decode; /* passes that only decode, processor time */
+    struct pace_line small;  /* passes of few rows */
+    struct pace_line decode; /* passes that only decode: all their rows have logits */
     double big_us_per_row;   /* of passes of many rows; 0: none yet */
 };
 
-/* A pass of so many rows (>= 1) took so long on the wall. */
+/* A pass of so many rows (>= 1) took so long. */
 void pace_pass(struct pace *p, uint32_t rows, double us);
-/* One whose rows all decode took so much processor time, of all threads: what other programs do
- * does not show in it. */
-void pace_decode(struct pace *p, uint32_t rows, double cpu_us);
+/* The same pass, when all its rows decode. */
+void pace_decode(struct pace *p, uint32_t rows, double us);
 
 /* What a pass takes before its first row; 0 while nothing is known. */
 double pace_fixed_us(const struct pace *p);
