@@ -326,6 +326,7 @@ def table(rows):
 
 def main():
     args = arguments()
+    signal.signal(signal.SIGTERM, lambda *unused: sys.exit(143))  # the server goes too
     load, rows = os.getloadavg(), []
     print("load %.2f %.2f %.2f before; %d threads, medians of %d in turn" %
           (load + (args.threads, args.rounds)))
