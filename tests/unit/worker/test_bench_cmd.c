@@ -145,7 +145,8 @@ static void the_table_has_only_the_parts_asked_for(void **state)
 {
     char *out;
     (void)state;
-    assert_int_equal(RUN(&out, model, "--parts", "tg", "--tokens", "5", "--rounds", "1"), 0);
+    assert_int_equal(
+        RUN(&out, model, "--parts", "tg", "--tokens", "5", "--rounds", "1", "--threads", "1"), 0);
     assert_non_null(strstr(out, "\nlimits "));
     assert_non_null(strstr(out, "\ntg5 "));
     assert_null(strstr(out, "pp512"));
