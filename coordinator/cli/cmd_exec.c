@@ -20,6 +20,7 @@ const char help_model[] =
     "  generate FILE      continue a prompt\n"
     "  logits FILE        logits after a prompt\n"
     "  perplexity FILE TEXTFILE\n"
+    "  import FILE        write the layout that the engine reads best, once for this host\n"
     "\n"
     "Each has its own --help.\n"
     "\n"
@@ -50,8 +51,8 @@ int cmd_model(int argc, char **argv)
     if (argc < 2) {
         struct px_err err;
         px_fail(&err, PX_EUSAGE,
-                "which command? inspect, check, tokenize, generate, logits or "
-                "perplexity");
+                "which command? inspect, check, tokenize, generate, logits, "
+                "perplexity or import");
         return cli_usage("model", &err);
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)

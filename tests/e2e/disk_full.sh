@@ -24,6 +24,9 @@ with open("recorded.jsonl", "w") as f:
         noise = "".join(rng.choice("abcdefgh ") for _ in range(40000))
         f.write(json.dumps({"id": r["id"], "completion": noise + r["answer"]}) + "\n")
 PY
+# An imported model needs more than the megabyte: it says how much, and leaves nothing behind.
+expect 3 "it needs" "$proctor" model import "$root/recipes/models/tiny.gguf" --to small/models
+[ -z "$(find small -type f)" ] || { find small; fail "an import without space left files"; }
 cat > recipe.yaml <<'Y'
 recipe: full
 models:

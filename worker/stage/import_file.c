@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -109,13 +110,19 @@ static int is_unchanged(const struct gguf *g, const struct stat *before, struct 
     return px_fail(err, PX_EINPUT, "%s was changed while it was imported", gguf_path(g));
 }
 
+/* CPUs that this process may use. */
+static uint32_t own_cpus(void)
+{
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? (uint32_t)CPU_COUNT(&set) : 1;
+}
+
 /* Everything into the locked file `fd`, which then gets its name. */
 static int write_file(const struct gguf *g, const struct stat *st, struct import_layout *l, int fd,
                       const char *part, const char *path, const struct import_options *opt,
                       struct px_err *err)
 {
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    uint32_t threads = opt->threads ? opt->threads : cpus > 0 ? (uint32_t)cpus : 1;
+    uint32_t threads = opt->threads ? opt->threads : own_cpus();
     if (take_space(fd, part, l->bytes, err) != 0 ||
         import_write_data(l, fd, threads, opt->progress, opt->ctx, err) != 0 ||
         import_write_head(l, fd, err) != 0)

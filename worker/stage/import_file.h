@@ -9,7 +9,7 @@
 
 struct import_options {
     const char *dir;  /* where imported models are kept; NULL: imported_dir() */
-    uint32_t threads; /* 0: one for each CPU */
+    uint32_t threads; /* 0: one for each CPU of this process */
     /* Called now and then by the calling thread with the bytes written so far; may be NULL. */
     void (*progress)(void *ctx, uint64_t done);
     void *ctx;
