@@ -22,11 +22,19 @@ PKGS_sandbox     := $(PKGS_proto) libseccomp
 PKGS_test        := cmocka
 pkg = $(shell pkg-config --$(1) $(2) 2>/dev/null)
 
+# Kernels of another processor family stay out of this one's libraries.
+MACHINE := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
+KERNELS_x86_64  := avx2 avx512 amx amx_emulated
+KERNELS_aarch64 := neon neon_dot
+FOREIGN := $(filter-out $(KERNELS_$(MACHINE)),$(KERNELS_x86_64) $(KERNELS_aarch64))
+
 WERROR  ?= 1
 WARN    := -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror) -Wshadow -Wstrict-prototypes \
            -Wmissing-prototypes -Wold-style-definition -Wformat=2 -Wundef -Wvla \
            -Wpointer-arith -Wwrite-strings -Wduplicated-cond -Wlogical-op
-HARDEN_release := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fcf-protection
+HARDEN_release := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection \
+                  $(if $(filter x86_64,$(MACHINE)),-fcf-protection) \
+                  $(if $(filter aarch64,$(MACHINE)),-mbranch-protection=standard)
 HARDEN_asan    := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 HARDEN_tsan    := -fsanitize=thread -fno-omit-frame-pointer
 HARDEN_fuzz    := -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined
@@ -39,7 +47,7 @@ LDLIBS  := -lm -lpthread
 # A room's library is every .c below it except its main programs.
 CLI_SRC := $(sort $(wildcard coordinator/cli/*.c))
 MAINS := coordinator/main.c worker/main.c sandbox/main.c $(CLI_SRC)
-src   = $(filter-out $(MAINS) $(ZYGOTE_SRC),$(shell find $(1) -name '*.c' 2>/dev/null | sort))
+src   = $(filter-out $(MAINS) $(ZYGOTE_SRC) $(FOREIGN:%=worker/engine/kernels_%.c),$(shell find $(1) -name '*.c' 2>/dev/null | sort))
 obj   = $(patsubst %.c,$(O)/obj/%.o,$(1))
 
 # The zygote embeds the Python interpreter; nothing else links it.
@@ -128,12 +136,13 @@ ISA_avx2   := -mavx2 -mfma -mf16c
 ISA_avx512 := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx2 -mfma -mf16c
 ISA_amx    := $(ISA_avx512) -pthread
 ISA_amx_emulated := $(ISA_amx)
-isa = $(foreach i,avx2 avx512 amx amx_emulated,$(if $(filter %_$(i).c,$(1)),$(ISA_$(i))))
+ISA_neon_dot := -march=armv8.2-a+dotprod
+isa = $(foreach i,avx2 avx512 amx amx_emulated neon_dot,$(if $(filter %_$(i).c,$(1)),$(ISA_$(i))))
 # Compilers need minutes to put every check into wide kernels at -O3. The scalar kernels compute the
-# same bits with all checks; of the others AVX2 keeps the address checks, AVX-512 none.
+# same bits with all checks; of the others AVX2 and NEON keep the address checks, AVX-512 none.
 opt = $(if $(filter worker/engine/%,$(1)),$(if $(filter asan tsan fuzz,$(VARIANT)),-O1,-O3))
 unchecked = $(if $(filter asan tsan fuzz,$(VARIANT)),$(if $(filter %_avx512.c %_amx.c %_amx_emulated.c,$(1)),-fno-sanitize=all) \
-            $(if $(filter %_avx2.c,$(1)),-fno-sanitize=undefined))
+            $(if $(filter %_avx2.c %_neon.c %_neon_dot.c,$(1)),-fno-sanitize=undefined))
 
 # Without its tools a plain `make` says what to do instead of what the shell thinks of it.
 .PHONY: tools
@@ -161,6 +170,32 @@ $(O)/tests/%: $(O)/obj/tests/unit/%.o $(LIBS)
 .PHONY: unit
 unit: $(PROGRAMS) $(UNIT_BIN)
 	@tests/run-unit.sh $(UNIT_BIN)
+
+# ---- kernels alone: a static program for aarch64, run by qemu-user, and the same one for this
+# machine, whose results it must repeat. Needs gcc-aarch64-linux-gnu; tests/neon/run.sh runs them. ----
+CROSS ?= aarch64-linux-gnu-gcc
+BARE  := tests/neon/test_neon.c proto/err.c \
+         $(filter-out $(KERNELS_x86_64:%=worker/engine/kernels_%.c),$(wildcard worker/engine/kernels*.c)) \
+         $(addprefix worker/engine/,panels.c quant.c detmath.c)
+
+$(O)/cross/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CROSS $<"
+	@$(CROSS) $(CPPFLAGS) -std=c11 -O2 -g $(WARN) -fno-common -fno-strict-aliasing -ffp-contract=off \
+	    $(call opt,$<) $(call isa,$<) -c -o $@ $<
+
+$(O)/neon/aarch64: $(BARE:%.c=$(O)/cross/%.o)
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	@$(CROSS) -static -o $@ $^ -lm
+
+$(O)/neon/native: $(O)/obj/tests/neon/test_neon.o $(O)/libworker.a $(O)/libproto.a
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(call pkg,libs,$(PKGS_worker)) $(LDLIBS)
+
+.PHONY: neon
+neon: $(O)/neon/aarch64 $(O)/neon/native
 
 # ---- fuzz targets: tests/fuzz/<room>/fuzz_x.c is linked with that room; see tests/fuzz/fuzz.h ----
 FUZZ_SRC := $(wildcard tests/fuzz/*/fuzz_*.c)
@@ -216,6 +251,7 @@ help:
 	@echo "make bench-kernels  the kernels alone: every weight type and instruction set"
 	@echo "make bench-threads  the pool's own cost, and what it keeps beside a busy process"
 	@echo "make test-scheduler  three million random events against the scheduler"
+	@echo "make neon         the kernels for 64-bit ARM alone, for tests/neon/run.sh (cross compiler)"
 	@echo "make test-chaos   200 kill -9s over every kind of process"
 	@echo "make check-asan   unit tests and fuzz targets under address and undefined sanitizers"
 	@echo "make check-tsan   unit tests of threaded rooms under the thread sanitizer"

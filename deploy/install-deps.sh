@@ -2,7 +2,7 @@
 # Installs what Proctor needs to build, run and test itself on Debian 12.
 #
 #   deploy/install-deps.sh          what building, running and `make test` need
-#   deploy/install-deps.sh dev      also what linting and fuzzing need
+#   deploy/install-deps.sh dev      also what linting, fuzzing and the kernels' test for ARM need
 #
 # Looks with pkg-config first and installs only when something is missing: with apt-get as root or
 # through sudo; without either it prints the exact command and stops with status 2.
@@ -13,7 +13,8 @@ core_deb="gcc libc6-dev pkg-config libzmq3-dev liblmdb-dev libyaml-dev libjson-c
 libseccomp-dev libpcre2-dev libssl-dev zlib1g-dev libcmocka-dev \
 libcurl4-openssl-dev \
 libpython3-dev python3"
-dev_deb="clang clang-format clang-tidy cppcheck libclang-rt-14-dev gdb valgrind"
+dev_deb="clang clang-format clang-tidy cppcheck libclang-rt-14-dev gdb valgrind \
+gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
 
 missing=""
 command -v gcc >/dev/null 2>&1 || missing="$missing gcc"
@@ -30,7 +31,7 @@ fi
 want="$core_deb"
 if [ "${1:-}" = dev ]; then
     want="$core_deb $dev_deb"
-    for tool in clang clang-format clang-tidy cppcheck; do
+    for tool in clang clang-format clang-tidy cppcheck aarch64-linux-gnu-gcc qemu-aarch64; do
         command -v "$tool" >/dev/null 2>&1 || missing="$missing $tool"
     done
 elif [ -n "${1:-}" ]; then

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Every test: units, fuzz smoke, end to end, hostile programs, a short chaos run.
+# Every test: units, kernels of another processor, fuzz smoke, end to end, hostile programs, a short chaos run.
 # Usage: tests/run-all.sh build/release
 #
 # The last line counts: each unit test, and each other step as one. A step that exits with 77 was
@@ -63,6 +63,7 @@ step()
 
 # shellcheck disable=SC2046 # names without blanks
 step "unit tests" tests/run-unit.sh $(find "$o/tests" -maxdepth 2 -type f -name 'test_*' -perm -u+x | sort)
+step "kernels on aarch64" tests/neon/run.sh "$o"
 step "fuzz smoke" make --no-print-directory VARIANT=release fuzz-smoke
 for t in tests/e2e/*.sh; do
     [ "$t" = tests/e2e/lib.sh ] || step "$t" "$t" "$bin"

@@ -11,6 +11,9 @@
 #include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#elif defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #endif
 
 #define MAX_TABLES 4
@@ -91,6 +94,10 @@ static unsigned available(const struct kernels **out)
         if (has_amx())
             out[n++] = kernels_amx();
     }
+#elif defined(__aarch64__)
+    out[n++] = &kernels_neon; /* every 64-bit ARM that runs Linux has vectors */
+    if (getauxval(AT_HWCAP) & HWCAP_ASIMDDP)
+        out[n++] = &kernels_neon_dot;
 #endif
     return n;
 }

@@ -107,6 +107,9 @@ extern const struct kernels kernels_avx2;
 extern const struct kernels kernels_avx512;
 const struct kernels *kernels_amx(void);          /* the process may use tiles */
 const struct kernels *kernels_amx_emulated(void); /* the same with tiles in plain C, for tests */
+#elif defined(__aarch64__)
+extern const struct kernels kernels_neon;
+extern const struct kernels kernels_neon_dot;
 #endif
 
 #endif
