@@ -15,7 +15,7 @@
 #include "worker/engine/kernels_impl.h"
 #include "worker/engine/panels.h"
 
-enum { MAX_IN = 1024, MAX_OUT = 48, MAX_ROWS = 33, MAX_HEAD = 150, MAX_BYTES = 1 << 18 };
+enum { MAX_IN = 1024, MAX_OUT = 48, MAX_ROWS = 130, MAX_HEAD = 150, MAX_BYTES = 1 << 20 };
 
 static const struct {
     enum ggml_type type;
@@ -202,7 +202,7 @@ static void put_prepared(enum ggml_type type, uint32_t n_in, uint32_t rows)
 
 static void check_matrix(size_t t, bool is_panels, int kind, int values)
 {
-    static const uint32_t few[] = {1, 2, 3, 5, 7, 8, 13, 16, 17, 33};
+    static const uint32_t few[] = {1, 2, 3, 5, 7, 8, 13, 16, 17, 33, 67, 130};
     const enum ggml_type type = TYPES[t].type;
     const struct quant_format f = quant_format(type);
     const uint32_t blocks = f.block == 256 ? 3 : f.block == 32 ? 11 : 0;
