@@ -18,6 +18,7 @@
 #include "proto/mem.h"
 #include "proto/model/config.h"
 #include "proto/model/imported.h"
+#include "proto/model/tokenizer.h"
 #include "worker/stage/import_layout.h"
 
 /* A file of this version with good data, under that name already? why_not: what is there instead,
@@ -30,13 +31,15 @@ static bool is_there(const char *path, const struct px_digest *source, uint64_t 
     if (stat(path, &st) != 0)
         return false;
     struct gguf *g = gguf_open(path, why_not);
+    struct tokenizer *t = g ? tokenizer_new(g, why_not) : NULL; /* its image has a version, too */
     bool good = false;
     if (g && (gguf_source(g) == NULL || !px_digest_eq(&gguf_source(g)->digest, source)))
         px_fail(why_not, PX_EINPUT, "it holds another model");
-    else if (g)
+    else if (t)
         good = gguf_check_data_once(g, why_not) == 0;
     if (good)
         *bytes = gguf_file_size(g);
+    tokenizer_free(&t);
     gguf_free(&g);
     return good;
 }

@@ -133,6 +133,38 @@ static void every_type_keeps_its_values(void **state)
     }
 }
 
+/* Files that were written before a change of the layout must be refused, not misread: whoever
+ * changes the bytes raises IMPORTED_VERSION and puts the new digest here. */
+static void other_bytes_need_another_version(void **state)
+{
+    static const char digest_of_version[] =
+        "1: 8b85862c27df9ec4116462d3b456671206f73faf16ad3b5f5f45c77942202e0b";
+    char found[PX_HEX_SIZE + 16], hex[PX_HEX_SIZE];
+    (void)state;
+    PX_FREE char *path = file_of_all_types(512, 19);
+    struct gguf *g = open_good(path);
+    struct px_sha256 *s = px_sha256_new();
+    for (uint32_t i = 0; i < gguf_n_tensors(g); i++) {
+        const struct gguf_tensor *t = gguf_tensor_at(g, i);
+        for (uint32_t n_in = 512; panels_suit(t->type) && n_in >= 256; n_in -= 224) {
+            if (n_in % ggml_type_info(t->type)->block)
+                continue;
+            uint64_t n = panels_bytes(t->type, n_in, 19);
+            PX_FREE void *panels = px_xmalloc((size_t)n);
+            panels_pack(t->type, t->data, n_in, 19, 0, 2, panels);
+            px_sha256_add(s, panels, (size_t)n);
+        }
+    }
+    gguf_free(&g);
+    struct px_digest d = px_sha256_end(&s);
+    px_digest_hex(&d, hex);
+    snprintf(found, sizeof found, "%d: %s", IMPORTED_VERSION, hex);
+    if (strcmp(found, digest_of_version) != 0)
+        fail_msg("the imported form has changed: raise IMPORTED_VERSION (proto/model/imported.h) "
+                 "and expect \"<version>: %s\" here",
+                 hex);
+}
+
 static void the_head_says_what_the_original_says(void **state)
 {
     static const char *const dropped[] = {"tokenizer.ggml.tokens", "tokenizer.ggml.scores",
@@ -401,6 +433,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_type_keeps_its_values),
+        cmocka_unit_test(other_bytes_need_another_version),
         cmocka_unit_test(the_head_says_what_the_original_says),
         cmocka_unit_test(every_instruction_set_computes_the_same_logits),
         cmocka_unit_test(the_vocabulary_is_in_the_file),
