@@ -225,6 +225,8 @@ static double peak_fmas(const struct kernels *kn)
 #if defined(__x86_64__)
     if (strcmp(kn->isa, "scalar") != 0)
         width = strcmp(kn->isa, "avx2") == 0 ? peak_avx2(&sum) : peak_avx512(&sum);
+#else
+    (void)kn;
 #endif
     double ms = cpu_ms() - start;
     return width ? (double)PEAK_LOOPS * CHAINS * width / ms * 1e-6 + 0 * (double)sum : 0;

@@ -125,10 +125,13 @@ static double arithmetic_limit(const char *isa, bool is_float)
             else
                 PEAK(MADD256);
         }
+#else
+        (void)isa;
+        (void)is_float;
 #endif
         t[i] = cpu_seconds() - start;
     }
-    return macs * 12 * PEAK_LOOPS / median(t, 3) / 1e9;
+    return macs > 0 ? macs * 12 * PEAK_LOOPS / median(t, 3) / 1e9 : 0;
 }
 
 /* ---- products ---- */
