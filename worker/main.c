@@ -28,7 +28,7 @@ static const char help_text[] =
     "  --host-memory SIZE  mapped models and private memory together (default: no limit)\n"
     "  --threads N         threads of the engine (default: the cores of this process)\n"
     "  --rows N            sequences side by side (default 16)\n"
-    "  --isa NAME          auto, scalar, avx2, avx512, amx: the results are the same bits\n"
+    "  --isa NAME          auto, scalar, avx2, avx512, amx, neon, neon-dot: same bits\n"
     "  --roles LIST        generate, stage (default: both)\n"
     "  --end-time UNIX     wall-clock second when this host's job ends\n"
     "  --time-left SPAN    the same, counted from now: 30min, 2h\n"

@@ -24,7 +24,7 @@ const char help_run[] =
     "  --threads N        threads per worker\n"
     "  --memory SIZE      private memory per worker, e.g. 2GiB\n"
     "  --host-memory SIZE everything on this host together\n"
-    "  --isa NAME         auto, scalar, avx2, avx512, amx: the results are the same bits\n"
+    "  --isa NAME         auto, scalar, avx2, avx512, amx, neon, neon-dot: same bits\n"
     "  --run DIR          run directory (default runs/<recipe>)\n"
     "  --fresh            throw away what the run directory holds first\n"
     "  --retry-quarantined  give units that were given up another chance\n"

@@ -21,7 +21,7 @@ const char help_verify[] =
     "  --fraction F     of the units, above 0 up to 1 (default 0.01; at least one unit)\n"
     "  --seed N         chooses other units (default 0)\n"
     "  --json           the result as one JSON object on stdout\n"
-    "  --isa NAME       auto, scalar, avx2, avx512, amx: must make no difference\n"
+    "  --isa NAME       auto, scalar, avx2, avx512, amx, neon, neon-dot: same bits\n"
     "  --workers N, --testers N, --threads N, --memory SIZE, --data DIR   as for proctor run\n"
     "\n"
     "Example: proctor verify runs/quickstart --fraction 0.1\n";

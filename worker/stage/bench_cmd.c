@@ -25,7 +25,7 @@ static const char usage[] =
     "  --rounds N       a figure is the median of so many, after one to warm up (default 3)\n"
     "  --kv TYPE        f16, f32 or q8_0: keys and values are kept as (default f16)\n"
     "  --memory SIZE    for keys, values and activations (default 2GiB)\n"
-    "  --isa NAME       auto, scalar, avx2, avx512, amx: all give the same bits\n"
+    "  --isa NAME       auto, scalar, avx2, avx512, amx, neon, neon-dot: same bits\n"
     "  --threads N      default: all\n"
     "  --json           one JSON object on stdout\n"
     "\n"

@@ -17,7 +17,7 @@ static const char usage[] =
     "data (NaN, infinite and all-zero tensors). Exit 0 when all pass, 1 when one fails.\n"
     "\n"
     "  --json         one JSON object on stdout\n"
-    "  --isa NAME     auto, scalar, avx2, avx512, amx: the report is the same\n"
+    "  --isa NAME     auto, scalar, avx2, avx512, amx, neon, neon-dot: same bits\n"
     "  --threads N    default: all\n"
     "\n"
     "Example: proctor model check recipes/models/tiny.gguf\n";

@@ -35,7 +35,7 @@ static const char usage[] =
     "                       subset first, middle, last or a list such as 2+5+6;\n"
     "                       mode delta, skip or output; kv project or copy\n"
     "  --memory SIZE        for keys, values and activations (default 2GiB)\n"
-    "  --isa NAME           auto, scalar, avx2, avx512, amx: all give the same bits\n"
+    "  --isa NAME           auto, scalar, avx2, avx512, amx, neon, neon-dot: same bits\n"
     "  --threads N          default: all\n"
     "  --json               one JSON object on stdout\n"
     "\n"

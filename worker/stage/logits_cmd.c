@@ -24,7 +24,7 @@ static const char usage[] =
     "  --all            with -o: the logits after every token, not only after the last\n"
     "  -o FILE          write the logits as little-endian floats, n_vocab per position\n"
     "  --kv TYPE        f16, f32 or q8_0: keys and values are kept as (default f32)\n"
-    "  --isa NAME       auto, scalar, avx2, avx512, amx: all give the same bits\n"
+    "  --isa NAME       auto, scalar, avx2, avx512, amx, neon, neon-dot: same bits\n"
     "  --threads N      default: all\n"
     "  --json           one JSON object on stdout\n"
     "\n"

@@ -20,7 +20,7 @@ static const char usage[] =
     "\n"
     "  --ctx N          tokens of a chunk (default 512, or the model's context if smaller)\n"
     "  --kv TYPE        f16, f32 or q8_0: keys and values are kept as (default f32)\n"
-    "  --isa NAME       auto, scalar, avx2, avx512, amx: all give the same bits\n"
+    "  --isa NAME       auto, scalar, avx2, avx512, amx, neon, neon-dot: same bits\n"
     "  --threads N      default: all\n"
     "  --json           one JSON object on stdout\n"
     "\n"
