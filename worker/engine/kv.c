@@ -51,7 +51,8 @@ struct kv_pool *kv_pool_new(const struct model_config *c, enum kv_type type, uin
         px_fail_errno(err, "cannot reserve %zu bytes for KV pages", bytes);
         return NULL;
     }
-    madvise(map, bytes, MADV_HUGEPAGE);
+    /* Attention reads 4 KB here and 4 KB there. Never more memory than the pool may have. */
+    (void)madvise(map, bytes, MADV_HUGEPAGE);
     struct kv_pool *p = px_xcalloc(1, sizeof *p);
     *p = (struct kv_pool){.type = type,
                           .n_pages = n_pages,
