@@ -30,7 +30,7 @@
 #include "proto/model/gguf.h"
 
 /* Raised whenever the bytes that are written for the same source change (panels too). */
-enum { IMPORTED_VERSION = 1, IMPORTED_ALIGN = 64, IMPORTED_PAGE = 4096 };
+enum { IMPORTED_VERSION = 2, IMPORTED_ALIGN = 64, IMPORTED_PAGE = 4096 };
 
 #define IMPORTED_VOCABULARY "proctor.vocabulary"
 #define IMPORTED_CHECKSUMS "proctor.checksums"

@@ -5,7 +5,11 @@
  * too: whoever multiplies reads the matrix once from start to end. Outputs that the last panel
  * lacks are zeros. Every chunk begins at a multiple of 64 bytes from the matrix's start.
  *
- * In a chunk come first the *values*, block after block. A block is a few vectors of 64 bytes; in
+ * A chunk begins with what its blocks need together, so that a reader goes from its start to its
+ * end without a jump: *scales*, one byte for each sub-block and output ([sub-block][16]), then
+ * *minima* in the same way, then halves: d, then m, [16] for each block of the file's type
+ * ([8][16] where that block is 32 values, [1][16] where it is 256). At the next multiple of 64
+ * bytes follow the *values*, block after block. A block is a few vectors of 64 bytes; in
  * each of them bytes 4o .. 4o + 3 belong to output o, so that a 32-bit lane is an output (the form
  * that dot products of four bytes and AMX tiles take; a vector of 8 or 4 outputs is a part of it).
  * With u the unsigned value (worker/engine/unpack.h) and i = 0 .. 3:
@@ -16,9 +20,7 @@
  *   1 bit    1 vector;  byte (o, i): bit g: of u[4g + i]
  *
  * A type with 5, 6 or 3 bits has its low plane first and the high one behind it. IQ4 types keep the
- * index into their table. Then come *scales*, one byte for each sub-block and output
- * ([sub-block][16]), then *minima* in the same way, then halves: d, then m, [16] for each block of
- * the file's type ([8][16] where that block is 32 values, [1][16] where it is 256). */
+ * index into their table. */
 #ifndef PROTO_MODEL_PANEL_LAYOUT_H
 #define PROTO_MODEL_PANEL_LAYOUT_H
 
@@ -31,7 +33,8 @@ enum { PANEL_OUTPUTS = 16, PANEL_CHUNK = 256, PANEL_BLOCK = 32, PANEL_VECTOR = 6
 
 struct panel_chunk {
     uint32_t block;  /* bytes of the values of one block of 32 for all outputs */
-    uint32_t scales; /* offsets in the chunk; 0: the type has none */
+    uint32_t values; /* offsets in the chunk: of the first block, a multiple of 64 */
+    uint32_t scales; /* (what the type does not have begins where the next thing does) */
     uint32_t mins;
     uint32_t d;
     uint32_t m;
@@ -83,23 +86,13 @@ static inline struct panel_chunk panel_chunk(enum ggml_type type, uint32_t n)
 {
     struct panel_parts p = panel_parts(type);
     struct panel_chunk c = {.block = p.block};
-    uint32_t used = n / PANEL_BLOCK * p.block;
     uint32_t halves = (p.is_super ? 1 : n / PANEL_BLOCK) * PANEL_OUTPUTS * 2;
-    if (p.n_scale) {
-        c.scales = used;
-        used += p.n_scale * PANEL_OUTPUTS;
-    }
-    if (p.has_min_bytes) {
-        c.mins = used;
-        used += p.n_scale * PANEL_OUTPUTS;
-    }
-    c.d = used;
-    used += halves;
-    if (p.has_m) {
-        c.m = used;
-        used += halves;
-    }
-    c.bytes = (used + PANEL_VECTOR - 1) / PANEL_VECTOR * PANEL_VECTOR;
+    c.mins = c.scales + p.n_scale * PANEL_OUTPUTS;
+    c.d = c.mins + (p.has_min_bytes ? p.n_scale * PANEL_OUTPUTS : 0);
+    c.m = c.d + halves;
+    c.values = c.m + (p.has_m ? halves : 0);
+    c.values = (c.values + PANEL_VECTOR - 1) / PANEL_VECTOR * PANEL_VECTOR;
+    c.bytes = c.values + n / PANEL_BLOCK * p.block;
     return c;
 }
 

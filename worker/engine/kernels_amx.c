@@ -84,7 +84,7 @@ SIMD_INLINE void chunk_times_tiles(enum ggml_type type, const uint8_t *chunk, ui
     struct strip t;
     struct strip_scales w;
     for (uint32_t b = 0; b < n / PANEL_BLOCK; b++) {
-        const uint8_t *block = chunk + b * c.block;
+        const uint8_t *block = chunk + c.values + b * c.block;
         prefetch(block + PREFETCH_BYTES, block + PREFETCH_BYTES + c.block);
         if (f.top != 255) {
             panel_strip(type, block, &t);

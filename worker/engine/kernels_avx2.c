@@ -15,7 +15,6 @@
 #include "worker/engine/panels.h"
 
 #define WIDTH 8
-#define FLOAT_TILE 2
 #define AVX2_INLINE static inline __attribute__((always_inline))
 
 typedef __m256i vi;
@@ -415,11 +414,6 @@ AVX2_INLINE vd vd_scale2(vd p, vd n)
     return _mm256_mul_pd(_mm256_mul_pd(p, vd_pow2(half)), vd_pow2(_mm256_sub_pd(n, half)));
 }
 
-#include "worker/engine/simd_unpack.h"
-
-#include "worker/engine/simd_matmul.h"
-#include "worker/engine/simd_vectors.h"
-
 /* Two rows that hold 4, 2 or 1 partial sums of so many keys each become one, as the tree adds
  * them: lane l + lane (l + 4), then + 2, + 1. */
 AVX2_INLINE vf fold4(vf a, vf b)
@@ -447,6 +441,14 @@ AVX2_INLINE vf vf_fold(vf (*r)[2])
         x[i] = fold4(_mm256_add_ps(r[i][0], r[i][1]), _mm256_add_ps(r[i + 4][0], r[i + 4][1]));
     return fold1(fold2(x[0], x[1]), fold2(x[2], x[3]));
 }
+
+#define FLOAT_BLOCK_OUTPUTS 4 /* what the registers hold of a float matrix */
+#define FLOAT_BLOCK_ROWS 3
+
+#include "worker/engine/simd_unpack.h"
+
+#include "worker/engine/simd_matmul.h"
+#include "worker/engine/simd_vectors.h"
 
 AVX2_INLINE vf pairs(vf a, vf b, bool high)
 {

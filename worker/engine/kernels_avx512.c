@@ -15,39 +15,6 @@
 #include "worker/engine/simd_matmul.h"
 #include "worker/engine/simd_vectors.h"
 
-/* Two rows that hold 8, 4, 2 or 1 partial sums of so many keys each become one, as the tree adds
- * them: lane l + lane (l + 8), then + 4, + 2, + 1. */
-AVX512_INLINE vf fold8(vf a, vf b)
-{
-    return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee));
-}
-
-AVX512_INLINE vf fold4(vf a, vf b)
-{
-    return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));
-}
-
-AVX512_INLINE vf fold2(vf a, vf b)
-{
-    __m512d x = _mm512_castps_pd(a), y = _mm512_castps_pd(b);
-    return _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(x, y)),
-                         _mm512_castpd_ps(_mm512_unpackhi_pd(x, y)));
-}
-
-AVX512_INLINE vf fold1(vf a, vf b)
-{
-    return _mm512_add_ps(_mm512_shuffle_ps(a, b, 0x88), _mm512_shuffle_ps(a, b, 0xdd));
-}
-
-/* The sums over the lanes of sixteen rows. */
-AVX512_INLINE vf vf_fold(vf (*r)[1])
-{
-    vf x[4];
-    for (int i = 0; i < 4; i++)
-        x[i] = fold4(fold8(r[i][0], r[i + 4][0]), fold8(r[i + 8][0], r[i + 12][0]));
-    return fold1(fold2(x[0], x[1]), fold2(x[2], x[3]));
-}
-
 AVX512_INLINE vf lanes4(vf a, vf b, int pick)
 {
     return pick == 0x44   ? _mm512_shuffle_f32x4(a, b, 0x44)

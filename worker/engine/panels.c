@@ -155,7 +155,7 @@ pack_output(enum ggml_type type, const uint8_t *p, uint32_t n, uint32_t o, uint8
     uint32_t d, m;
     stored_values(type, p, n, u);
     for (uint32_t b = 0; b < n / PANEL_BLOCK; b++)
-        put_block(type, u + b * PANEL_BLOCK, chunk + b * c.block, o);
+        put_block(type, u + b * PANEL_BLOCK, chunk + c.values + b * c.block, o);
     scale_bytes(type, p, scale, min);
     for (uint32_t s = 0; s < parts.n_scale; s++) {
         chunk[c.scales + s * PANEL_OUTPUTS + o] = scale[s];
@@ -268,7 +268,7 @@ static inline __attribute__((always_inline)) void unpack_of(enum ggml_type type,
     const struct panel_chunk c = panel_chunk(type, n);
     bool is_signed = type == GGML_Q3_K || type == GGML_Q6_K || type == GGML_IQ4_XS;
     for (uint32_t b = 0; b < n / PANEL_BLOCK; b++)
-        get_block(type, chunk + b * c.block, o, u + b * PANEL_BLOCK);
+        get_block(type, chunk + c.values + b * c.block, o, u + b * PANEL_BLOCK);
     if (type == GGML_IQ4_NL || type == GGML_IQ4_XS)
         for (uint32_t i = 0; i < n; i++)
             u[i] = unpack_iq4[u[i]];

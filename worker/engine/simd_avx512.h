@@ -10,7 +10,6 @@
 #include "worker/engine/kernels_impl.h"
 
 #define WIDTH 16
-#define FLOAT_TILE 4
 #define AVX512_INLINE static inline __attribute__((always_inline))
 
 typedef __m512i vi;
@@ -375,5 +374,41 @@ AVX512_INLINE vd vd_scale2(vd p, vd n)
 {
     return _mm512_scalef_pd(p, n);
 }
+
+/* Two rows that hold 8, 4, 2 or 1 partial sums of so many keys each become one, as the tree adds
+ * them: lane l + lane (l + 8), then + 4, + 2, + 1. */
+AVX512_INLINE vf fold8(vf a, vf b)
+{
+    return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee));
+}
+
+AVX512_INLINE vf fold4(vf a, vf b)
+{
+    return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));
+}
+
+AVX512_INLINE vf fold2(vf a, vf b)
+{
+    __m512d x = _mm512_castps_pd(a), y = _mm512_castps_pd(b);
+    return _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(x, y)),
+                         _mm512_castpd_ps(_mm512_unpackhi_pd(x, y)));
+}
+
+AVX512_INLINE vf fold1(vf a, vf b)
+{
+    return _mm512_add_ps(_mm512_shuffle_ps(a, b, 0x88), _mm512_shuffle_ps(a, b, 0xdd));
+}
+
+/* The sums over the lanes of sixteen rows. */
+AVX512_INLINE vf vf_fold(vf (*r)[1])
+{
+    vf x[4];
+    for (int i = 0; i < 4; i++)
+        x[i] = fold4(fold8(r[i][0], r[i + 4][0]), fold8(r[i + 8][0], r[i + 12][0]));
+    return fold1(fold2(x[0], x[1]), fold2(x[2], x[3]));
+}
+
+#define FLOAT_BLOCK_OUTPUTS 4 /* what the registers hold of a float matrix */
+#define FLOAT_BLOCK_ROWS 4
 
 #endif

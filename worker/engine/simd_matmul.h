@@ -6,6 +6,7 @@
 #ifndef WORKER_ENGINE_SIMD_MATMUL_H
 #define WORKER_ENGINE_SIMD_MATMUL_H
 
+#include "worker/engine/simd_floats.h"
 #include "worker/engine/simd_panels.h"
 
 /* The same for a tile that was decoded from rows: n strips of it (a constant), n_in values from
@@ -87,133 +88,46 @@ SIMD_INLINE void matmul_q(enum ggml_type type, const struct weight *w, const uin
     }
 }
 
-/* ---- float weights ---- */
-
-#define LANE_VECTORS (LANES / WIDTH)
-
-SIMD_INLINE vf load_weight(enum ggml_type type, const uint8_t *p)
-{
-    if (type == GGML_F32)
-        return vf_load((const float *)(const void *)p);
-    return type == GGML_F16 ? vf_load_half(p) : vf_load_bf16(p);
-}
-
-SIMD_INLINE float one_weight(enum ggml_type type, const uint8_t *p)
-{
-    float v;
-    if (type == GGML_F32) {
-        memcpy(&v, p, sizeof(v));
-        return v;
-    }
-    return type == GGML_F16 ? unpack_half(p) : unpack_float((uint32_t)unpack_u16(p) << 16);
-}
-
-SIMD_INLINE float lanes_tail(float *lanes)
-{
-    for (uint32_t w = LANES / 2; w >= 1; w /= 2)
-        for (uint32_t l = 0; l < w; l++)
-            lanes[l] += lanes[l + w];
-    return lanes[0];
-}
-
-/* n_o outputs times n_r rows (both constants, at most 4). */
-SIMD_INLINE void outputs_f(enum ggml_type type, const uint8_t *w, size_t row_bytes, uint32_t n_in,
-                           const uint8_t *act, size_t act_stride, int n_o, int n_r, float *y,
-                           size_t y_stride)
-{
-    const size_t size = type == GGML_F32 ? 4 : 2;
-    vf acc[4][4][LANE_VECTORS];
-    for (int o = 0; o < n_o; o++)
-        for (int r = 0; r < n_r; r++)
-            for (int v = 0; v < LANE_VECTORS; v++)
-                acc[o][r][v] = vf_set1(0.0f);
-    uint32_t i = 0;
-    for (; i + LANES <= n_in; i += LANES)
-        for (int v = 0; v < LANE_VECTORS; v++) {
-            size_t at = i + (size_t)v * WIDTH;
-            vf x[4];
-            for (int r = 0; r < n_r; r++)
-                x[r] = vf_load((const float *)(const void *)(act + (size_t)r * act_stride) + at);
-            for (int o = 0; o < n_o; o++) {
-                vf k = load_weight(type, w + (size_t)o * row_bytes + at * size);
-                for (int r = 0; r < n_r; r++)
-                    acc[o][r][v] = vf_fma(k, x[r], acc[o][r][v]);
-            }
-        }
-    for (int o = 0; o < n_o; o++)
-        for (int r = 0; r < n_r; r++) {
-            const float *x = (const float *)(const void *)(act + (size_t)r * act_stride);
-            float lanes[LANES];
-            for (int v = 0; v < LANE_VECTORS; v++)
-                vf_store(lanes + v * WIDTH, acc[o][r][v]);
-            for (uint32_t l = 0; i + l < n_in; l++)
-                lanes[l] = fmaf(one_weight(type, w + (size_t)o * row_bytes + (i + l) * size),
-                                x[i + l], lanes[l]);
-            y[(size_t)r * y_stride + (size_t)o] = lanes_tail(lanes);
-        }
-}
-
-SIMD_INLINE void matmul_f(enum ggml_type type, const struct weight *w, const uint8_t *act,
-                          uint32_t rows, float *y, size_t y_stride, uint32_t o0, uint32_t o1)
-{
-    const size_t row_bytes = weight_row_bytes(type, w->n_in);
-    const size_t act_stride = act_layout(type, w->n_in).bytes;
-    uint32_t o = o0;
-    for (; o + 4 <= o1; o += 4) {
-        const uint8_t *p = (const uint8_t *)w->data + o * row_bytes;
-        uint32_t r = 0;
-        for (; r + FLOAT_TILE <= rows; r += FLOAT_TILE)
-            for (uint32_t k = 0; k < 4; k += FLOAT_TILE)
-                outputs_f(type, p + k * row_bytes, row_bytes, w->n_in, act + r * act_stride,
-                          act_stride, FLOAT_TILE, FLOAT_TILE, y + r * y_stride + o + k, y_stride);
-        for (; r < rows; r++)
-            outputs_f(type, p, row_bytes, w->n_in, act + r * act_stride, act_stride, 4, 1,
-                      y + r * y_stride + o, y_stride);
-    }
-    for (; o < o1; o++)
-        for (uint32_t r = 0; r < rows; r++)
-            outputs_f(type, (const uint8_t *)w->data + o * row_bytes, row_bytes, w->n_in,
-                      act + r * act_stride, act_stride, 1, 1, y + r * y_stride + o, y_stride);
-}
-
-SIMD_INLINE void simd_q(enum ggml_type type, const struct weight *w, const uint8_t *act,
-                        uint32_t rows, float *y, size_t y_stride, uint32_t o0, uint32_t o1)
+SIMD_INLINE void simd_rows(enum ggml_type type, const struct weight *w, const uint8_t *act,
+                           uint32_t rows, float *y, size_t y_stride, uint32_t o0, uint32_t o1)
 {
     const uint32_t group = group_rows(type, w->n_in);
     const size_t act_stride = act_layout(type, w->n_in).bytes;
     for (uint32_t r = 0; r < rows; r += group) {
         const uint32_t n = rows - r < group ? rows - r : group;
-        if (w->layout == WEIGHT_PANELS)
+        if (quant_format(type).block == 0)
+            matmul_f(type, w, act + r * act_stride, n, y + r * y_stride, y_stride, o0, o1);
+        else if (w->layout == WEIGHT_PANELS)
             matmul_panels(type, w, act + r * act_stride, n, y + r * y_stride, y_stride, o0, o1);
         else
             matmul_q(type, w, act + r * act_stride, n, y + r * y_stride, y_stride, o0, o1);
     }
 }
 
-#define SIMD_CASE(how, type)                                                                       \
+#define SIMD_CASE(type)                                                                            \
     case type:                                                                                     \
-        how(type, w, act, rows, y, y_stride, o0, o1);                                              \
+        simd_rows(type, w, act, rows, y, y_stride, o0, o1);                                        \
         break;
 
 static void simd_matmul(const struct weight *w, const void *act, uint32_t rows, float *y,
                         size_t y_stride, uint32_t o0, uint32_t o1)
 {
     switch (w->type) {
-        SIMD_CASE(matmul_f, GGML_F32)
-        SIMD_CASE(matmul_f, GGML_F16)
-        SIMD_CASE(matmul_f, GGML_BF16)
-        SIMD_CASE(simd_q, GGML_Q4_0)
-        SIMD_CASE(simd_q, GGML_Q4_1)
-        SIMD_CASE(simd_q, GGML_Q5_0)
-        SIMD_CASE(simd_q, GGML_Q5_1)
-        SIMD_CASE(simd_q, GGML_Q8_0)
-        SIMD_CASE(simd_q, GGML_Q2_K)
-        SIMD_CASE(simd_q, GGML_Q3_K)
-        SIMD_CASE(simd_q, GGML_Q4_K)
-        SIMD_CASE(simd_q, GGML_Q5_K)
-        SIMD_CASE(simd_q, GGML_Q6_K)
-        SIMD_CASE(simd_q, GGML_IQ4_NL)
-        SIMD_CASE(simd_q, GGML_IQ4_XS)
+        SIMD_CASE(GGML_F32)
+        SIMD_CASE(GGML_F16)
+        SIMD_CASE(GGML_BF16)
+        SIMD_CASE(GGML_Q4_0)
+        SIMD_CASE(GGML_Q4_1)
+        SIMD_CASE(GGML_Q5_0)
+        SIMD_CASE(GGML_Q5_1)
+        SIMD_CASE(GGML_Q8_0)
+        SIMD_CASE(GGML_Q2_K)
+        SIMD_CASE(GGML_Q3_K)
+        SIMD_CASE(GGML_Q4_K)
+        SIMD_CASE(GGML_Q5_K)
+        SIMD_CASE(GGML_Q6_K)
+        SIMD_CASE(GGML_IQ4_NL)
+        SIMD_CASE(GGML_IQ4_XS)
     }
 }
 

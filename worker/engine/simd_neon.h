@@ -19,7 +19,8 @@
 #include "worker/engine/panels.h"
 
 #define WIDTH 4
-#define FLOAT_TILE 2
+#define FLOAT_BLOCK_OUTPUTS 4 /* what the registers hold of a float matrix */
+#define FLOAT_BLOCK_ROWS 4
 #define NEON_INLINE static inline __attribute__((always_inline))
 
 typedef int32x4_t vi;
