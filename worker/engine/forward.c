@@ -21,7 +21,7 @@ enum {
     N_ACTS = 3,             /* inputs of one matrix region that may differ in form: q, k, v */
     SMALL_ROWS = 1 << 14,   /* values below which a row region is not worth waking threads */
     SMALL_MATMUL = 1 << 16, /* multiplications below which matrices and attention are not */
-    OUTPUTS_PER_TASK = 16,  /* a matrix task has a multiple of so many outputs */
+    OUTPUTS_PER_TASK = 32,  /* a matrix task has a multiple of so many outputs: two panels */
     MOST_ROUNDS = 6,        /* of matrix tasks, each half as big as the one before */
     TASKS_PER_THREAD = 4
 };

@@ -124,7 +124,8 @@ SIMD_INLINE void panel_times_tiles(enum ggml_type type, const uint8_t *p, uint32
                           acc);
         p += panel_chunk(type, n).bytes;
     }
-    add_step(type, before, l.bytes, rows, acc);
+    if (before)
+        add_step(type, before, l.bytes, rows, acc);
 }
 
 /* One panel, whose first output is o, times all rows. */
