@@ -19,7 +19,7 @@ struct model_file {
     char *path;
     struct px_digest digest; /* SHA-256 of the file, of its source if it was imported; of the name
                               * for noop */
-    uint64_t bytes; /* of the file that the digest is of */
+    uint64_t bytes;          /* of the file that the digest is of */
     uint64_t imported_bytes; /* native: about what its imported form takes */
     char *style;             /* replay: scorer style of programs; NULL: the task's */
     /* native only */

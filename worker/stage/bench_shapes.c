@@ -67,9 +67,10 @@ static void multiply_task(void *arg, uint32_t task, uint32_t worker)
 static void multiply(struct run *r, const struct weight *w)
 {
     uint32_t tasks = threads_count(r->th) * TASKS_PER_THREAD;
-    uint32_t panels = (w->n_out + PANEL_OUTPUTS - 1) / PANEL_OUTPUTS;
+    uint32_t pairs =
+        (w->n_out + 2 * PANEL_OUTPUTS - 1) / (2 * PANEL_OUTPUTS); /* as a pass has it */
     r->w = w;
-    r->per_task = (panels + tasks - 1) / tasks * PANEL_OUTPUTS;
+    r->per_task = (pairs + tasks - 1) / tasks * 2 * PANEL_OUTPUTS;
     threads_run(r->th, (w->n_out + r->per_task - 1) / r->per_task, multiply_task, r);
 }
 

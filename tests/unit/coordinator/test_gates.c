@@ -11,8 +11,8 @@
 #include "coordinator/report/gate_watch.h"
 #include "coordinator/run/conductor.h"
 #include "proto/log.h"
-#include "small_plan.h"
 #include "scratch_store.h"
+#include "small_plan.h"
 #include "synthetic.h"
 
 /* ---- recipe and plan ---- */
