@@ -39,11 +39,26 @@ SIMD_INLINE struct act_piece act_piece(const uint8_t *row, const struct act_layo
     };
 }
 
-/* One line of each block, two pages ahead: the CPU's own prefetching follows a stream well, but
- * only to the end of a page. */
-SIMD_INLINE void prefetch_far(const uint8_t *p)
+#define PREFETCH_FAR 8192
+#define PREFETCH_NEAR 2176
+
+/* What comes after the block at offset `at` of panels that begin at p, so many bytes on; behind the
+ * last of them lie the panels that are multiplied next. One row reads as fast as memory gives:
+ * the CPU's own prefetching follows such a stream, but only to the end of a page, so a line of each
+ * block is asked for two pages ahead. With many rows the next block is wanted at once and after a
+ * long time: all of it is brought near. */
+SIMD_INLINE void prefetch_next(const uint8_t *p, size_t apart, int panels, size_t at,
+                               uint32_t bytes, bool is_stream)
 {
-    __builtin_prefetch(p + 8192, 0, 2);
+    const size_t far = at + PREFETCH_FAR;
+    at += PREFETCH_NEAR;
+    at += at >= apart ? (size_t)(panels - 1) * apart : 0;
+    for (int i = 0; i < panels; i++, p += apart)
+        if (is_stream)
+            __builtin_prefetch(p + far, 0, 2);
+        else
+            for (uint32_t k = 0; k < bytes; k += 64)
+                __builtin_prefetch(p + at + k, 0, 3);
 }
 
 /* All of it into the second cache; far more than the first one holds. */
@@ -163,27 +178,27 @@ SIMD_INLINE void panel_scales(enum ggml_type type, const uint8_t *chunk,
     }
 }
 
-/* A chunk of n values of `panels` panels, which begin `apart` bytes from one another, times rows;
- * a constant number of panels. */
-SIMD_INLINE void chunk_times_rows(enum ggml_type type, const uint8_t *chunk, size_t apart,
+/* The chunk of n values at offset `at` of `panels` panels, which begin at p and lie `apart` bytes
+ * from one another, times rows; a constant number of panels. */
+SIMD_INLINE void chunk_times_rows(enum ggml_type type, const uint8_t *p, size_t at, size_t apart,
                                   int panels, uint32_t n, struct act_piece a, size_t stride,
                                   uint32_t rows, float *acc)
 {
+    const uint8_t *chunk = p + at;
     const struct panel_chunk c = panel_chunk(type, n);
     const struct quant_format f = quant_format(type);
     const int strips = panels * PANEL_PARTS < STRIPS ? panels * PANEL_PARTS : STRIPS;
     for (uint32_t b = 0; b < n / PANEL_BLOCK; b++) {
-        for (int i = 0; i < panels; i++)
-            prefetch_far(chunk + (size_t)i * apart + b * c.block);
+        prefetch_next(p, apart, panels, at + b * c.block, c.block, rows == 1);
         for (int first = 0; first < panels * PANEL_PARTS; first += strips) {
             struct strip t[STRIPS];
             struct strip_scales w[STRIPS];
             for (int i = 0; i < strips; i++) {
-                const int at = first + i;
-                const uint8_t *p = chunk + (size_t)(at / PANEL_PARTS) * apart;
-                const uint32_t o = (uint32_t)(at % PANEL_PARTS) * WIDTH;
-                panel_strip(type, p + c.values + b * c.block + 4 * o, &t[i]);
-                panel_scales(type, p, &c, b, o, &w[i]);
+                const int part = first + i;
+                const uint8_t *of = chunk + (size_t)(part / PANEL_PARTS) * apart;
+                const uint32_t o = (uint32_t)(part % PANEL_PARTS) * WIDTH;
+                panel_strip(type, of + c.values + b * c.block + 4 * o, &t[i]);
+                panel_scales(type, of, &c, b, o, &w[i]);
             }
             strips_times_rows(type, t, w, strips, a, stride, rows, acc + first * WIDTH,
                               (size_t)panels * PANEL_OUTPUTS);
@@ -202,16 +217,27 @@ SIMD_INLINE void panels_times_rows(enum ggml_type type, const uint8_t *p, int pa
     const struct quant_format f = quant_format(type);
     const struct act_layout l = act_layout(type, n_in);
     const size_t apart = panel_bytes(type, n_in);
+    size_t at = 0;
     uint32_t i0 = 0;
     memset(acc, 0, (size_t)rows * (size_t)panels * PANEL_OUTPUTS * sizeof(*acc));
     for (; i0 + PANEL_CHUNK <= n_in; i0 += PANEL_CHUNK) {
-        chunk_times_rows(type, p, apart, panels, PANEL_CHUNK, act_piece(act, &l, i0, f.sub),
+        chunk_times_rows(type, p, at, apart, panels, PANEL_CHUNK, act_piece(act, &l, i0, f.sub),
                          l.bytes, rows, acc);
-        p += panel_chunk(type, PANEL_CHUNK).bytes;
+        at += panel_chunk(type, PANEL_CHUNK).bytes;
     }
     if (i0 < n_in && f.block < PANEL_CHUNK)
-        chunk_times_rows(type, p, apart, panels, n_in - i0, act_piece(act, &l, i0, f.sub), l.bytes,
-                         rows, acc);
+        chunk_times_rows(type, p, at, apart, panels, n_in - i0, act_piece(act, &l, i0, f.sub),
+                         l.bytes, rows, acc);
+}
+
+/* A line of sums; the width is a constant but at the matrix's end. */
+SIMD_INLINE void store_sums(float *y, const float *acc, uint32_t n, uint32_t wide)
+{
+    if (n < wide)
+        memcpy(y, acc, n * sizeof(*y));
+    else
+        for (uint32_t i = 0; i < wide; i += WIDTH)
+            vf_store(y + i, vf_load(acc + i));
 }
 
 /* Sums go to lines of y that are far from one another: they are brought near in time. */
@@ -244,7 +270,7 @@ SIMD_INLINE void matmul_panels(enum ggml_type type, const struct weight *w, cons
             else
                 panels_times_rows(type, p, PANELS, w->n_in, act + r0 * act_stride, n_r, acc);
             for (uint32_t r = 0; r < n_r; r++)
-                memcpy(y + (r0 + r) * y_stride + o, acc + r * wide, n_o * sizeof(*y));
+                store_sums(y + (r0 + r) * y_stride + o, acc + r * wide, n_o, wide);
         }
         o += n_o;
     }
