@@ -70,27 +70,34 @@ SIMD_INLINE void prefetch(const uint8_t *p, const uint8_t *end)
 
 #define AT_BYTES(p, n) ((const void *)((const uint8_t *)(p) + (n)))
 
-/* acc[r] += n strips (a constant) times row r, for rows that lie `stride` bytes apart. */
+/* sum[i] += strip i of n (a constant) times a row. */
+SIMD_INLINE void strips_times_row(enum ggml_type type, const struct strip *t,
+                                  const struct strip_scales *w, int n, struct act_piece a, vf *sum)
+{
+    const struct quant_format f = quant_format(type);
+    for (uint32_t s = 0; s < PANEL_BLOCK / f.sub; s++) {
+        vi dot[STRIPS];
+        strip_dots(t, n, s * f.sub / 4, f.sub / 4, f.top, a.q + s * f.sub,
+                   f.off ? a.corr + s : NULL, dot);
+        for (int i = 0; i < n; i++) {
+            const vf d = vf_mul(w[i].scale[s], vf_set1(*a.scale));
+            sum[i] = vf_fma(vi_to_f(dot[i]), d, sum[i]);
+            if (f.has_min)
+                sum[i] = vf_fma(w[i].min[s], vf_set1(a.sum[s]), sum[i]);
+        }
+    }
+}
+
+/* acc[r] += n strips times row r, for rows that lie `stride` bytes apart. */
 SIMD_INLINE void strips_times_rows(enum ggml_type type, const struct strip *t,
                                    const struct strip_scales *w, int n, struct act_piece a,
                                    size_t stride, uint32_t rows, float *acc, size_t acc_stride)
 {
-    const struct quant_format f = quant_format(type);
     for (uint32_t r = 0; r < rows; r++, acc += acc_stride) {
         vf sum[STRIPS];
         for (int i = 0; i < n; i++)
             sum[i] = vf_load(acc + i * WIDTH);
-        for (uint32_t s = 0; s < PANEL_BLOCK / f.sub; s++) {
-            vi dot[STRIPS];
-            strip_dots(t, n, s * f.sub / 4, f.sub / 4, f.top, a.q + s * f.sub,
-                       f.off ? a.corr + s : NULL, dot);
-            for (int i = 0; i < n; i++) {
-                vf d = vf_mul(w[i].scale[s], vf_set1(*a.scale));
-                sum[i] = vf_fma(vi_to_f(dot[i]), d, sum[i]);
-                if (f.has_min)
-                    sum[i] = vf_fma(w[i].min[s], vf_set1(a.sum[s]), sum[i]);
-            }
-        }
+        strips_times_row(type, t, w, n, a, sum);
         for (int i = 0; i < n; i++)
             vf_store(acc + i * WIDTH, sum[i]);
         a.q = AT_BYTES(a.q, stride);
@@ -210,6 +217,47 @@ SIMD_INLINE void chunk_times_rows(enum ggml_type type, const uint8_t *p, size_t 
     }
 }
 
+/* The same for one panel and one row, whose sums stay in registers. */
+SIMD_INLINE void chunk_times_row(enum ggml_type type, const uint8_t *chunk, uint32_t n,
+                                 struct act_piece a, vf *sum)
+{
+    const struct panel_chunk c = panel_chunk(type, n);
+    const struct quant_format f = quant_format(type);
+    for (uint32_t b = 0; b < n / PANEL_BLOCK; b++) {
+        prefetch_far(chunk + b * c.block);
+        for (uint32_t part = 0; part < PANEL_PARTS; part++) {
+            struct strip t;
+            struct strip_scales w;
+            panel_strip(type, chunk + c.values + b * c.block + 4 * part * WIDTH, &t);
+            panel_scales(type, chunk, &c, b, part * WIDTH, &w);
+            strips_times_row(type, &t, &w, 1, a, sum + part);
+        }
+        a.q += PANEL_BLOCK;
+        a.scale++;
+        a.corr += PANEL_BLOCK / f.sub;
+        a.sum += PANEL_BLOCK / f.sub;
+    }
+}
+
+SIMD_INLINE void panel_times_row(enum ggml_type type, const uint8_t *p, uint32_t n_in,
+                                 const uint8_t *act, float *acc)
+{
+    const struct quant_format f = quant_format(type);
+    const struct act_layout l = act_layout(type, n_in);
+    vf sum[PANEL_PARTS];
+    uint32_t i0 = 0;
+    for (int i = 0; i < PANEL_PARTS; i++)
+        sum[i] = vf_set1(0.0f);
+    for (; i0 + PANEL_CHUNK <= n_in; i0 += PANEL_CHUNK) {
+        chunk_times_row(type, p, PANEL_CHUNK, act_piece(act, &l, i0, f.sub), sum);
+        p += panel_chunk(type, PANEL_CHUNK).bytes;
+    }
+    if (i0 < n_in && f.block < PANEL_CHUNK)
+        chunk_times_row(type, p, n_in - i0, act_piece(act, &l, i0, f.sub), sum);
+    for (int i = 0; i < PANEL_PARTS; i++)
+        vf_store(acc + i * WIDTH, sum[i]);
+}
+
 /* A constant number of panels, the first of which begins at p, times at most ROW_TILE rows. */
 SIMD_INLINE void panels_times_rows(enum ggml_type type, const uint8_t *p, int panels, uint32_t n_in,
                                    const uint8_t *act, uint32_t rows, float *acc)
@@ -265,7 +313,9 @@ SIMD_INLINE void matmul_panels(enum ggml_type type, const struct weight *w, cons
         for (uint32_t r0 = 0; r0 < rows; r0 += ROW_TILE) {
             const uint32_t n_r = rows - r0 < ROW_TILE ? rows - r0 : ROW_TILE;
             prefetch_sums(y + r0 * y_stride + o, y_stride, n_r, wide);
-            if (is_one)
+            if (rows == 1)
+                panel_times_row(type, p, w->n_in, act, acc);
+            else if (is_one)
                 panels_times_rows(type, p, 1, w->n_in, act + r0 * act_stride, n_r, acc);
             else
                 panels_times_rows(type, p, PANELS, w->n_in, act + r0 * act_stride, n_r, acc);
