@@ -42,23 +42,24 @@ SIMD_INLINE struct act_piece act_piece(const uint8_t *row, const struct act_layo
 #define PREFETCH_FAR 8192
 #define PREFETCH_NEAR 2176
 
-/* What comes after the block at offset `at` of panels that begin at p, so many bytes on; behind the
- * last of them lie the panels that are multiplied next. One row reads as fast as memory gives:
- * the CPU's own prefetching follows such a stream, but only to the end of a page, so a line of each
- * block is asked for two pages ahead. With many rows the next block is wanted at once and after a
- * long time: all of it is brought near. */
-SIMD_INLINE void prefetch_next(const uint8_t *p, size_t apart, int panels, size_t at,
-                               uint32_t bytes, bool is_stream)
+/* One row reads as fast as memory gives: the CPU's own prefetching follows such a stream, but only
+ * to the end of a page, so a line of each block is asked for two pages ahead. */
+SIMD_INLINE void prefetch_far(const uint8_t *p)
 {
-    const size_t far = at + PREFETCH_FAR;
+    __builtin_prefetch(p + PREFETCH_FAR, 0, 2);
+}
+
+/* With more rows what follows is wanted at once and after a long time: all of it is brought near.
+ * That is what comes after the block of so many bytes at offset `at` of panels that begin at p;
+ * behind the last of them lie the panels that are multiplied next. */
+SIMD_INLINE void prefetch_next(const uint8_t *p, size_t apart, int panels, size_t at,
+                               uint32_t bytes)
+{
     at += PREFETCH_NEAR;
     at += at >= apart ? (size_t)(panels - 1) * apart : 0;
     for (int i = 0; i < panels; i++, p += apart)
-        if (is_stream)
-            __builtin_prefetch(p + far, 0, 2);
-        else
-            for (uint32_t k = 0; k < bytes; k += 64)
-                __builtin_prefetch(p + at + k, 0, 3);
+        for (uint32_t k = 0; k < bytes; k += 64)
+            __builtin_prefetch(p + at + k, 0, 3);
 }
 
 /* All of it into the second cache; far more than the first one holds. */
@@ -196,7 +197,7 @@ SIMD_INLINE void chunk_times_rows(enum ggml_type type, const uint8_t *p, size_t 
     const struct quant_format f = quant_format(type);
     const int strips = panels * PANEL_PARTS < STRIPS ? panels * PANEL_PARTS : STRIPS;
     for (uint32_t b = 0; b < n / PANEL_BLOCK; b++) {
-        prefetch_next(p, apart, panels, at + b * c.block, c.block, rows == 1);
+        prefetch_next(p, apart, panels, at + b * c.block, c.block);
         for (int first = 0; first < panels * PANEL_PARTS; first += strips) {
             struct strip t[STRIPS];
             struct strip_scales w[STRIPS];
