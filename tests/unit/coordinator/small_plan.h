@@ -19,9 +19,9 @@ struct small_plan {
     struct px_buf findings; /* with its NUL */
 };
 
-static inline void small_put(const char *dir, const char *name, const char *text)
+static inline void small_put(const char *folder, const char *name, const char *text)
 {
-    PX_FREE char *path = px_path_join(dir, name);
+    PX_FREE char *path = px_path_join(folder, name);
     if (px_write_file(path, text, strlen(text), NULL) != 0)
         abort();
 }
