@@ -12,7 +12,7 @@ BIN     := $(O)/bin
 PREFIX  ?= /usr/local
 DESTDIR ?=
 
-VERSION := 0.2.0
+VERSION := 0.3.0
 BUILD   := $(VERSION)
 
 PKGS_proto       := json-c openssl zlib libpcre2-8 libzmq
