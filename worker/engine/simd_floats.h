@@ -62,15 +62,15 @@ SIMD_INLINE void float_widen(enum ggml_type type, const uint8_t *const *p, size_
     }
 }
 
-/* The lanes of n_o outputs (from o on) and n_r rows (from r on), both numbers constants, after n
- * more values, a multiple of LANES; the rows are n_x floats apart. */
+/* The lanes (+0 before the first piece) of n_o outputs (from o on) and n_r rows (from r on), both
+ * numbers constants, after n more values, a multiple of LANES; the rows are n_x floats apart. */
 SIMD_INLINE void float_products(struct float_tile *t, uint32_t o, uint32_t n_o, uint32_t r,
-                                uint32_t n_r, const float *x, size_t n_x, uint32_t n)
+                                uint32_t n_r, const float *x, size_t n_x, uint32_t n, bool is_first)
 {
     for (uint32_t v = 0; v < LANES; v += WIDTH) {
         vf sum[FLOAT_OUTPUTS * FLOAT_BLOCK_ROWS];
         for (uint32_t i = 0; i < n_o * n_r; i++)
-            sum[i] = vf_load(t->lanes[r + i / n_o][o + i % n_o] + v);
+            sum[i] = is_first ? vf_set1(0.0f) : vf_load(t->lanes[r + i / n_o][o + i % n_o] + v);
 #pragma GCC unroll 4
         for (uint32_t i = v; i < n; i += LANES) {
             vf a[FLOAT_BLOCK_ROWS];
@@ -89,15 +89,15 @@ SIMD_INLINE void float_products(struct float_tile *t, uint32_t o, uint32_t n_o, 
 
 /* The lanes after n more values of every output and row. */
 SIMD_INLINE void float_piece(struct float_tile *t, const float *x, size_t n_x, uint32_t rows,
-                             uint32_t n)
+                             uint32_t n, bool is_first)
 {
     const uint32_t whole = n / LANES * LANES;
     uint32_t r = 0;
     for (; r + FLOAT_BLOCK_ROWS <= rows; r += FLOAT_BLOCK_ROWS)
         for (uint32_t o = 0; o < FLOAT_OUTPUTS; o += FLOAT_BLOCK_OUTPUTS)
-            float_products(t, o, FLOAT_BLOCK_OUTPUTS, r, FLOAT_BLOCK_ROWS, x, n_x, whole);
+            float_products(t, o, FLOAT_BLOCK_OUTPUTS, r, FLOAT_BLOCK_ROWS, x, n_x, whole, is_first);
     for (; r < rows; r++)
-        float_products(t, 0, FLOAT_OUTPUTS, r, 1, x, n_x, whole);
+        float_products(t, 0, FLOAT_OUTPUTS, r, 1, x, n_x, whole, is_first);
     for (r = 0; r < rows && whole < n; r++)
         for (uint32_t o = 0; o < FLOAT_OUTPUTS; o++)
             for (uint32_t l = 0; whole + l < n; l++)
@@ -115,12 +115,15 @@ SIMD_INLINE void outputs_f(enum ggml_type type, const uint8_t *const *p, uint32_
     const float *x = (const float *)(const void *)act;
     float sums[FLOAT_ROWS * FLOAT_OUTPUTS];
     struct float_tile t;
-    memset(t.lanes, 0, (rows + rows % 2) * sizeof(t.lanes[0]));
-    for (uint32_t i = 0; i < n_in; i += FLOAT_PIECE) {
-        const uint32_t n = n_in - i < FLOAT_PIECE ? n_in - i : FLOAT_PIECE;
-        float_widen(type, p, i * size, n, FLOAT_OUTPUTS * n_in * size, &t);
-        float_piece(&t, x + i, n_x, rows, n);
-    }
+    uint32_t at = 0;
+    do {
+        const uint32_t n = n_in - at < FLOAT_PIECE ? n_in - at : FLOAT_PIECE;
+        float_widen(type, p, at * size, n, FLOAT_OUTPUTS * n_in * size, &t);
+        float_piece(&t, x + at, n_x, rows, n, at == 0);
+        at += n;
+    } while (at < n_in);
+    if (rows % 2) /* is folded with the last one */
+        memset(t.lanes[rows], 0, FLOAT_OUTPUTS * LANES * sizeof(float));
     for (uint32_t k = 0; k < rows * FLOAT_OUTPUTS; k += WIDTH) {
         vf lanes[WIDTH][LANE_VECTORS];
         for (uint32_t i = 0; i < WIDTH; i++)
