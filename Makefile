@@ -245,7 +245,7 @@ help:
 	@echo "make deps         install what building and testing need (apt, as root or with sudo)"
 	@echo "make install      PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)"
 	@echo "make bench        the measurements of docs/numbers.md"
-	@echo "make bench-engine MODEL=file.gguf  prefill, decode and start-up of one model"
+	@echo "make bench-engine MODEL=file  proctor model bench: prompts, decoding, batches, kernels"
 	@echo "make bench-heads  questions behind shared few-shot heads, with and without the prefix cache"
 	@echo "make bench-attention  attention alone, in the shapes of two models"
 	@echo "make bench-kernels  the kernels alone: every weight type and instruction set"
@@ -293,7 +293,7 @@ bench: all
 	@tests/bench/run.sh $(O)
 
 # Needs only the worker's library: kernel work is measured without the rest.
-$(O)/bench/bench_kernels $(O)/bench/bench_engine $(O)/bench/bench_heads \
+$(O)/bench/bench_kernels $(O)/bench/bench_heads \
 $(O)/bench/bench_attention $(O)/bench/bench_threads: $(O)/bench/%: $(O)/obj/tests/bench/%.o \
     $(O)/libworker.a $(O)/libproto.a
 	@mkdir -p $(@D)
@@ -316,11 +316,11 @@ bench-dispatch: all $(O)/bench/bench_bare
 bench-hall: $(BIN)/proctor-worker $(O)/bench/bench_hall $(O)/bench/bench_bare
 	@tests/bench/bench_hall.py $(O)
 
-# make bench-engine MODEL=file.gguf
+# make bench-engine MODEL=file
 MODEL ?= recipes/models/tiny.gguf
 .PHONY: bench-engine
-bench-engine: $(O)/bench/bench_engine
-	@$(O)/bench/bench_engine $(MODEL)
+bench-engine: $(BIN)/proctor $(BIN)/proctor-worker
+	@$(BIN)/proctor model bench $(MODEL)
 
 .PHONY: bench-heads
 bench-heads: $(O)/bench/bench_heads
