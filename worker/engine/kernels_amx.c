@@ -174,18 +174,7 @@ static void amx_matmul(const struct weight *w, const void *act, uint32_t rows, f
         return;
     }
     switch (w->type) {
-        AMX_CASE(GGML_Q4_0)
-        AMX_CASE(GGML_Q4_1)
-        AMX_CASE(GGML_Q5_0)
-        AMX_CASE(GGML_Q5_1)
-        AMX_CASE(GGML_Q8_0)
-        AMX_CASE(GGML_Q2_K)
-        AMX_CASE(GGML_Q3_K)
-        AMX_CASE(GGML_Q4_K)
-        AMX_CASE(GGML_Q5_K)
-        AMX_CASE(GGML_Q6_K)
-        AMX_CASE(GGML_IQ4_NL)
-        AMX_CASE(GGML_IQ4_XS)
+        QUANT_TYPES(AMX_CASE)
     default:
         px_assert(!"a type that is not laid out in panels");
     }

@@ -167,18 +167,7 @@ static void scalar_matmul(const struct weight *w, const void *act, uint32_t rows
     case type:                                                                                     \
         output_q(type, w, o, act, rows, y + o, y_stride);                                          \
         break;
-            OUTPUT_Q(GGML_Q4_0)
-            OUTPUT_Q(GGML_Q4_1)
-            OUTPUT_Q(GGML_Q5_0)
-            OUTPUT_Q(GGML_Q5_1)
-            OUTPUT_Q(GGML_Q8_0)
-            OUTPUT_Q(GGML_Q2_K)
-            OUTPUT_Q(GGML_Q3_K)
-            OUTPUT_Q(GGML_Q4_K)
-            OUTPUT_Q(GGML_Q5_K)
-            OUTPUT_Q(GGML_Q6_K)
-            OUTPUT_Q(GGML_IQ4_NL)
-            OUTPUT_Q(GGML_IQ4_XS)
+            QUANT_TYPES(OUTPUT_Q)
         default:
             output_f(w, p, act, rows, y + o, y_stride);
             break;

@@ -15,71 +15,6 @@ bool panels_suit(enum ggml_type type)
 
 /* ---- packing ---- */
 
-/* The integers of a block's scales and minima, as bytes (signed ones as two's complement). */
-static void scale_bytes(enum ggml_type type, const uint8_t *p, uint8_t *scale, uint8_t *min)
-{
-    const uint8_t *sc;
-    switch (type) {
-    case GGML_Q2_K:
-        memcpy(scale, p, 16);
-        break;
-    case GGML_Q3_K:
-        sc = p + 96;
-        for (int s = 0; s < 16; s++) {
-            int low = (sc[s % 8] >> (s / 8 * 4)) & 15, two = (sc[8 + s % 4] >> (s / 4 * 2)) & 3;
-            scale[s] = (uint8_t)((low | two << 4) - 32);
-        }
-        break;
-    case GGML_Q4_K:
-    case GGML_Q5_K:
-        sc = p + 4;
-        for (int j = 0; j < 4; j++) {
-            scale[j] = sc[j] & 63;
-            min[j] = sc[j + 4] & 63;
-            scale[j + 4] = (uint8_t)((sc[j + 8] & 15) | (sc[j] >> 6) << 4);
-            min[j + 4] = (uint8_t)((sc[j + 8] >> 4) | (sc[j + 4] >> 6) << 4);
-        }
-        break;
-    case GGML_Q6_K:
-        memcpy(scale, p + 192, 16);
-        break;
-    case GGML_IQ4_XS:
-        for (int s = 0; s < 8; s++) {
-            int low = (p[4 + s / 2] >> (s % 2 * 4)) & 15, two = (unpack_u16(p + 2) >> (2 * s)) & 3;
-            scale[s] = (uint8_t)((low | two << 4) - 32);
-        }
-        break;
-    default:
-        break;
-    }
-}
-
-/* Where d and m are in a block of the file. */
-static void half_offsets(enum ggml_type type, uint32_t *d, uint32_t *m)
-{
-    *d = *m = 0;
-    switch (type) {
-    case GGML_Q4_1:
-    case GGML_Q5_1:
-    case GGML_Q4_K:
-    case GGML_Q5_K:
-        *m = 2;
-        break;
-    case GGML_Q2_K:
-        *d = 80;
-        *m = 82;
-        break;
-    case GGML_Q3_K:
-        *d = 108;
-        break;
-    case GGML_Q6_K:
-        *d = 208;
-        break;
-    default:
-        break;
-    }
-}
-
 static inline uint32_t load32(const uint8_t *p)
 {
     uint32_t v;
@@ -156,13 +91,13 @@ pack_output(enum ggml_type type, const uint8_t *p, uint32_t n, uint32_t o, uint8
     stored_values(type, p, n, u);
     for (uint32_t b = 0; b < n / PANEL_BLOCK; b++)
         put_block(type, u + b * PANEL_BLOCK, chunk + c.values + b * c.block, o);
-    scale_bytes(type, p, scale, min);
+    unpack_scale_bytes(type, p, scale, min);
     for (uint32_t s = 0; s < parts.n_scale; s++) {
         chunk[c.scales + s * PANEL_OUTPUTS + o] = scale[s];
         if (parts.has_min_bytes)
             chunk[c.mins + s * PANEL_OUTPUTS + o] = min[s];
     }
-    half_offsets(type, &d, &m);
+    unpack_halves(type, &d, &m);
     for (uint32_t b = 0; b < n / f.block; b++) {
         uint32_t at = (b * PANEL_OUTPUTS + o) * 2;
         memcpy(chunk + c.d + at, p + b * f.bytes + d, 2);

@@ -62,41 +62,10 @@ void dequantize(enum ggml_type type, const void *blocks, float *out, uint64_t n)
         for (uint64_t i = 0; i < n; i++)
             out[i] = unpack_float((uint32_t)unpack_u16(p + 2 * i) << 16);
         break;
-    case GGML_Q4_0:
-        dequantize_blocks(GGML_Q4_0, p, out, n);
+#define DEQUANTIZE(type)                                                                           \
+    case type:                                                                                     \
+        dequantize_blocks(type, p, out, n);                                                        \
         break;
-    case GGML_Q4_1:
-        dequantize_blocks(GGML_Q4_1, p, out, n);
-        break;
-    case GGML_Q5_0:
-        dequantize_blocks(GGML_Q5_0, p, out, n);
-        break;
-    case GGML_Q5_1:
-        dequantize_blocks(GGML_Q5_1, p, out, n);
-        break;
-    case GGML_Q8_0:
-        dequantize_blocks(GGML_Q8_0, p, out, n);
-        break;
-    case GGML_Q2_K:
-        dequantize_blocks(GGML_Q2_K, p, out, n);
-        break;
-    case GGML_Q3_K:
-        dequantize_blocks(GGML_Q3_K, p, out, n);
-        break;
-    case GGML_Q4_K:
-        dequantize_blocks(GGML_Q4_K, p, out, n);
-        break;
-    case GGML_Q5_K:
-        dequantize_blocks(GGML_Q5_K, p, out, n);
-        break;
-    case GGML_Q6_K:
-        dequantize_blocks(GGML_Q6_K, p, out, n);
-        break;
-    case GGML_IQ4_NL:
-        dequantize_blocks(GGML_IQ4_NL, p, out, n);
-        break;
-    case GGML_IQ4_XS:
-        dequantize_blocks(GGML_IQ4_XS, p, out, n);
-        break;
+        QUANT_TYPES(DEQUANTIZE)
     }
 }

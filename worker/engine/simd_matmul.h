@@ -116,18 +116,7 @@ static void simd_matmul(const struct weight *w, const void *act, uint32_t rows, 
         SIMD_CASE(GGML_F32)
         SIMD_CASE(GGML_F16)
         SIMD_CASE(GGML_BF16)
-        SIMD_CASE(GGML_Q4_0)
-        SIMD_CASE(GGML_Q4_1)
-        SIMD_CASE(GGML_Q5_0)
-        SIMD_CASE(GGML_Q5_1)
-        SIMD_CASE(GGML_Q8_0)
-        SIMD_CASE(GGML_Q2_K)
-        SIMD_CASE(GGML_Q3_K)
-        SIMD_CASE(GGML_Q4_K)
-        SIMD_CASE(GGML_Q5_K)
-        SIMD_CASE(GGML_Q6_K)
-        SIMD_CASE(GGML_IQ4_NL)
-        SIMD_CASE(GGML_IQ4_XS)
+        QUANT_TYPES(SIMD_CASE)
     }
 }
 

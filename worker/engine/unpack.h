@@ -29,6 +29,21 @@ struct quant_format {
     bool has_min;
 };
 
+/* X(type) for every quantised type. */
+#define QUANT_TYPES(X)                                                                             \
+    X(GGML_Q4_0)                                                                                   \
+    X(GGML_Q4_1)                                                                                   \
+    X(GGML_Q5_0)                                                                                   \
+    X(GGML_Q5_1)                                                                                   \
+    X(GGML_Q8_0)                                                                                   \
+    X(GGML_Q2_K)                                                                                   \
+    X(GGML_Q3_K)                                                                                   \
+    X(GGML_Q4_K)                                                                                   \
+    X(GGML_Q5_K)                                                                                   \
+    X(GGML_Q6_K)                                                                                   \
+    X(GGML_IQ4_NL)                                                                                 \
+    X(GGML_IQ4_XS)
+
 /* block 0: not a quantised type. Folds to constants when the type is one. */
 static inline __attribute__((always_inline)) struct quant_format quant_format(enum ggml_type type)
 {
@@ -155,6 +170,72 @@ static inline void unpack_iq4_block(const uint8_t *restrict q, uint8_t *restrict
 #endif
 }
 
+/* The integers of a block's scales and minima, as bytes (signed ones as two's complement). */
+static inline void unpack_scale_bytes(enum ggml_type type, const uint8_t *restrict p,
+                                      uint8_t *restrict scale, uint8_t *restrict min)
+{
+    const uint8_t *sc;
+    switch (type) {
+    case GGML_Q2_K:
+        memcpy(scale, p, 16);
+        break;
+    case GGML_Q3_K:
+        sc = p + 96;
+        for (int s = 0; s < 16; s++) { /* 4 low bits: a nibble of bytes 0..7; 2 high: 8..11 */
+            int low = (sc[s % 8] >> (s / 8 * 4)) & 15, two = (sc[8 + s % 4] >> (s / 4 * 2)) & 3;
+            scale[s] = (uint8_t)((low | two << 4) - 32);
+        }
+        break;
+    case GGML_Q4_K:
+    case GGML_Q5_K:
+        sc = p + 4;
+        for (int j = 0; j < 4; j++) {
+            scale[j] = sc[j] & 63;
+            min[j] = sc[j + 4] & 63;
+            scale[j + 4] = (uint8_t)((sc[j + 8] & 15) | (sc[j] >> 6) << 4);
+            min[j + 4] = (uint8_t)((sc[j + 8] >> 4) | (sc[j + 4] >> 6) << 4);
+        }
+        break;
+    case GGML_Q6_K:
+        memcpy(scale, p + 192, 16);
+        break;
+    case GGML_IQ4_XS:
+        for (int s = 0; s < 8; s++) {
+            int low = (p[4 + s / 2] >> (s % 2 * 4)) & 15, two = (unpack_u16(p + 2) >> (2 * s)) & 3;
+            scale[s] = (uint8_t)((low | two << 4) - 32);
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+/* Where d and m are in a block of the file; 0 for an m that the type does not have. */
+static inline void unpack_halves(enum ggml_type type, uint32_t *d, uint32_t *m)
+{
+    *d = *m = 0;
+    switch (type) {
+    case GGML_Q4_1:
+    case GGML_Q5_1:
+    case GGML_Q4_K:
+    case GGML_Q5_K:
+        *m = 2;
+        break;
+    case GGML_Q2_K:
+        *d = 80;
+        *m = 82;
+        break;
+    case GGML_Q3_K:
+        *d = 108;
+        break;
+    case GGML_Q6_K:
+        *d = 208;
+        break;
+    default:
+        break;
+    }
+}
+
 static inline void unpack_q2_k(const uint8_t *restrict p, uint8_t *restrict u, float *scale,
                                float *min)
 {
@@ -172,13 +253,12 @@ static inline void unpack_q2_k(const uint8_t *restrict p, uint8_t *restrict u, f
 
 static inline void unpack_q3_k(const uint8_t *restrict p, uint8_t *restrict u, float *scale)
 {
-    const uint8_t *high = p, *q = p + 32, *sc = p + 96;
+    const uint8_t *high = p, *q = p + 32;
+    uint8_t k[16];
     float d = unpack_half(p + 108);
-    for (int s = 0; s < 16; s++) { /* 4 low bits: a nibble of bytes 0..7; 2 high: bytes 8..11 */
-        int low = (sc[s % 8] >> (s / 8 * 4)) & 15;
-        int two = (sc[8 + s % 4] >> (s / 4 * 2)) & 3;
-        scale[s] = d * (float)((low | two << 4) - 32);
-    }
+    unpack_scale_bytes(GGML_Q3_K, p, k, NULL);
+    for (int s = 0; s < 16; s++)
+        scale[s] = d * (float)(int8_t)k[s];
     for (int h = 0; h < 2; h++)
         for (int j = 0; j < 4; j++)
             for (int l = 0; l < 32; l++)
@@ -186,22 +266,23 @@ static inline void unpack_q3_k(const uint8_t *restrict p, uint8_t *restrict u, f
                                                     ((high[l] >> (4 * h + j)) & 1) << 2);
 }
 
-/* The 8 scales and 8 minima of 6 bits each that Q4_K and Q5_K hold in 12 bytes, times d and m. */
-static inline void unpack_k_scales(const uint8_t *restrict sc, float d, float m,
-                                   float *restrict scale, float *restrict min)
+/* Scales and minima of Q4_K and Q5_K, whose blocks begin alike. */
+static inline void unpack_k_scales(const uint8_t *restrict p, float *restrict scale,
+                                   float *restrict min)
 {
-    for (int j = 0; j < 4; j++) {
-        scale[j] = d * (float)(sc[j] & 63);
-        min[j] = m * (float)(sc[j + 4] & 63);
-        scale[j + 4] = d * (float)((sc[j + 8] & 15) | (sc[j] >> 6) << 4);
-        min[j + 4] = m * (float)((sc[j + 8] >> 4) | (sc[j + 4] >> 6) << 4);
+    uint8_t a[8], b[8];
+    float d = unpack_half(p), m = -unpack_half(p + 2);
+    unpack_scale_bytes(GGML_Q4_K, p, a, b);
+    for (int j = 0; j < 8; j++) {
+        scale[j] = d * (float)a[j];
+        min[j] = m * (float)b[j];
     }
 }
 
 static inline void unpack_q4_k(const uint8_t *restrict p, uint8_t *restrict u, float *scale,
                                float *min)
 {
-    unpack_k_scales(p + 4, unpack_half(p), -unpack_half(p + 2), scale, min);
+    unpack_k_scales(p, scale, min);
     for (int j = 0; j < 4; j++)
         for (int l = 0; l < 32; l++) {
             u[64 * j + l] = p[16 + 32 * j + l] & 15;
@@ -213,7 +294,7 @@ static inline void unpack_q5_k(const uint8_t *restrict p, uint8_t *restrict u, f
                                float *min)
 {
     const uint8_t *high = p + 16, *q = p + 48;
-    unpack_k_scales(p + 4, unpack_half(p), -unpack_half(p + 2), scale, min);
+    unpack_k_scales(p, scale, min);
     for (int j = 0; j < 4; j++)
         for (int l = 0; l < 32; l++) {
             uint8_t v = q[32 * j + l];
@@ -242,10 +323,10 @@ static inline void unpack_q6_k(const uint8_t *restrict p, uint8_t *restrict u, f
 static inline void unpack_iq4_xs(const uint8_t *restrict p, uint8_t *restrict u, float *scale)
 {
     float d = unpack_half(p);
-    uint32_t high = unpack_u16(p + 2);
+    uint8_t k[8];
+    unpack_scale_bytes(GGML_IQ4_XS, p, k, NULL);
     for (int s = 0; s < 8; s++) {
-        int low = (p[4 + s / 2] >> (s % 2 * 4)) & 15, two = (int)(high >> (2 * s)) & 3;
-        scale[s] = d * (float)((low | two << 4) - 32);
+        scale[s] = d * (float)(int8_t)k[s];
         unpack_iq4_block(p + 8 + 16 * s, u + 32 * s);
     }
 }

@@ -32,34 +32,6 @@ static inline float next_float(void)
     return (float)((double)next_random() * 0x1p-31 - 1.0);
 }
 
-/* Offset of the (first) half-precision scale in a block, and of the second or -1. */
-static inline void scale_places(enum ggml_type type, int *a, int *b)
-{
-    *b = -1;
-    switch (type) {
-    case GGML_Q4_1:
-    case GGML_Q5_1:
-    case GGML_Q4_K:
-    case GGML_Q5_K:
-        *a = 0;
-        *b = 2;
-        break;
-    case GGML_Q2_K:
-        *a = 80;
-        *b = 82;
-        break;
-    case GGML_Q3_K:
-        *a = 108;
-        break;
-    case GGML_Q6_K:
-        *a = 208;
-        break;
-    default:
-        *a = 0;
-        break;
-    }
-}
-
 static inline void put_half(uint8_t *p, float f)
 {
     uint16_t h = f32_to_f16(f);
@@ -87,11 +59,11 @@ static inline uint8_t *make_weights(enum ggml_type type, uint32_t n_in, uint32_t
     }
     for (size_t i = 0; i < total; i++)
         p[i] = next_random() % 8 == 0 ? (next_random() % 2 ? 0x80 : 0xff) : (uint8_t)next_random();
-    int a, b;
-    scale_places(type, &a, &b);
+    uint32_t a, b;
+    unpack_halves(type, &a, &b);
     for (size_t k = 0; k < total / f.bytes; k++) {
         put_half(p + k * f.bytes + a, next_float() * 0.01f);
-        if (b >= 0)
+        if (b > a)
             put_half(p + k * f.bytes + b, next_float() * 0.01f);
     }
     return p;

@@ -191,11 +191,11 @@ static void compare_layouts(const struct weight *w, const float *x, uint32_t row
 static void fill_scales(enum ggml_type type, uint8_t *data, size_t total, float d, float m)
 {
     const struct quant_format f = quant_format(type);
-    int a, b;
-    scale_places(type, &a, &b);
+    uint32_t a, b;
+    unpack_halves(type, &a, &b);
     for (size_t k = 0; k < total / f.bytes; k++) {
         put_half(data + k * f.bytes + a, d);
-        if (b >= 0)
+        if (b > a)
             put_half(data + k * f.bytes + b, m);
     }
 }
