@@ -11,14 +11,11 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
-
 #include "proto/clock.h"
 #include "proto/mem.h"
 #include "worker/engine/attention.h"
 #include "worker/engine/threads.h"
+#include "worker/stage/bench_peaks.h"
 
 enum { MOST_ROWS = 512, MOST_SEQS = 33, RUNS = 7, EVICT_BYTES = 64 << 20 };
 
@@ -182,56 +179,6 @@ static double median_ms(struct bench *b)
     return t[RUNS / 2];
 }
 
-/* ---- the core's peak, in fused multiply-adds per nanosecond ---- */
-
-enum { CHAINS = 12, PEAK_LOOPS = 4000000 };
-
-#if defined(__x86_64__)
-__attribute__((target("avx512f"), noinline)) static uint32_t peak_avx512(float *out)
-{
-    __m512 acc[CHAINS], x = _mm512_set1_ps(0.999f);
-    for (int i = 0; i < CHAINS; i++)
-        acc[i] = _mm512_set1_ps((float)i);
-    for (uint32_t n = 0; n < PEAK_LOOPS; n++)
-#pragma GCC unroll 12
-        for (int i = 0; i < CHAINS; i++)
-            acc[i] = _mm512_fmadd_ps(acc[i], x, x);
-    for (int i = 0; i < CHAINS; i++)
-        *out += _mm512_reduce_add_ps(acc[i]);
-    return 16;
-}
-
-__attribute__((target("avx2,fma"), noinline)) static uint32_t peak_avx2(float *out)
-{
-    __m256 acc[CHAINS], x = _mm256_set1_ps(0.999f);
-    for (int i = 0; i < CHAINS; i++)
-        acc[i] = _mm256_set1_ps((float)i);
-    for (uint32_t n = 0; n < PEAK_LOOPS; n++)
-#pragma GCC unroll 12
-        for (int i = 0; i < CHAINS; i++)
-            acc[i] = _mm256_fmadd_ps(acc[i], x, x);
-    for (int i = 0; i < CHAINS; i++)
-        *out += _mm256_cvtss_f32(acc[i]);
-    return 8;
-}
-#endif
-
-/* 0 where it is not known how to measure it. */
-static double peak_fmas(const struct kernels *kn)
-{
-    uint32_t width = 0;
-    float sum = 0;
-    double start = cpu_ms();
-#if defined(__x86_64__)
-    if (strcmp(kn->isa, "scalar") != 0)
-        width = strcmp(kn->isa, "avx2") == 0 ? peak_avx2(&sum) : peak_avx512(&sum);
-#else
-    (void)kn;
-#endif
-    double ms = cpu_ms() - start;
-    return width ? (double)PEAK_LOOPS * CHAINS * width / ms * 1e-6 + 0 * (double)sum : 0;
-}
-
 static double millions_of_fmas(const struct bench *b)
 {
     double positions = 0;
@@ -242,7 +189,7 @@ static double millions_of_fmas(const struct bench *b)
 
 static void run_shape(struct bench *b, size_t shape, const char *only)
 {
-    double peak = peak_fmas(b->kn);
+    double peak = bench_peak_cpu(b->kn->isa, true) * 0.5e-9; /* FMA/ns */
     b->c = SHAPES[shape].c;
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         if (strstr(CASES[i].name, only) == NULL)
@@ -250,11 +197,9 @@ static void run_shape(struct bench *b, size_t shape, const char *only)
         open_case(b, i);
         double ms = median_ms(b), fmas = millions_of_fmas(b) / ms;
         double bytes = (double)kv_pool_used(b->kv) * (double)kv_page_bytes(&b->c, b->type);
-        printf("%-5s %-26s %9.2f ms %9.1f FMA/ns %6.1f GB/s", SHAPES[shape].name, CASES[i].name, ms,
-               fmas, bytes / ms * 1e-6);
-        if (peak > 0)
-            printf(" %5.0f %% of %.1f FMA/ns", 100 * fmas / peak, peak);
-        putchar('\n');
+        printf("%-5s %-26s %9.2f ms %9.1f FMA/ns %6.1f GB/s %5.0f %% of %.1f FMA/ns\n",
+               SHAPES[shape].name, CASES[i].name, ms, fmas, bytes / ms * 1e-6, 100 * fmas / peak,
+               peak);
         close_case(b, i);
     }
 }

@@ -22,6 +22,7 @@
 
 #include "worker/engine/kernels_impl.h"
 #include "worker/engine/panels.h"
+#include "worker/stage/bench_peaks.h"
 
 #define N_IN 2048
 #define READ_BYTES ((size_t)192 << 20) /* of weights: beyond what caches hold */
@@ -100,57 +101,6 @@ static double reading_limit(void)
         }
     double a = median(t[0], RUNS), b = median(t[1], RUNS);
     return (double)READ_BYTES / (a < b ? a : b) / 1e9;
-}
-
-#define PEAK_LOOPS 1000000
-
-/* Twelve chains, so that no instruction waits for the one before it. */
-#define CHAINS(op)                                                                                 \
-    op("0") op("1") op("2") op("3") op("4") op("5") op("6") op("7") op("8") op("9") op("10")       \
-        op("11")
-#define DPBUSD(k) "vpdpbusd %%zmm15, %%zmm15, %%zmm" k "\n\t"
-#define FMA512(k) "vfmadd231ps %%zmm15, %%zmm15, %%zmm" k "\n\t"
-#define FMA256(k) "vfmadd231ps %%ymm15, %%ymm15, %%ymm" k "\n\t"
-/* The widest way, that any byte can take: multiply, add two, add. */
-#define MADD256(k)                                                                                 \
-    "vpmaddubsw %%ymm15, %%ymm15, %%ymm14\n\t"                                                     \
-    "vpmaddwd %%ymm15, %%ymm14, %%ymm14\n\t"                                                       \
-    "vpaddd %%ymm14, %%ymm" k ", %%ymm" k "\n\t"
-#define PEAK(op)                                                                                   \
-    for (int n = 0; n < PEAK_LOOPS; n++)                                                           \
-    __asm__ volatile(CHAINS(op)::                                                                  \
-                         : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", \
-                           "xmm9", "xmm10", "xmm11", "xmm14", "xmm15")
-
-/* GMAC/s that this table's instructions do on registers alone; 0: unknown. */
-static double arithmetic_limit(const char *isa, bool is_float)
-{
-    double t[3], macs = 0;
-    for (int i = 0; i < 3; i++) {
-        double start = cpu_seconds();
-#if defined(__x86_64__)
-        if (strcmp(isa, "avx512") == 0) {
-            __asm__ volatile("vpxor %%xmm15, %%xmm15, %%xmm15" ::: "xmm15");
-            macs = is_float ? 16 : 64;
-            if (is_float)
-                PEAK(FMA512);
-            else
-                PEAK(DPBUSD);
-        } else if (strcmp(isa, "avx2") == 0) {
-            __asm__ volatile("vpxor %%xmm15, %%xmm15, %%xmm15" ::: "xmm15");
-            macs = is_float ? 8 : 32;
-            if (is_float)
-                PEAK(FMA256);
-            else
-                PEAK(MADD256);
-        }
-#else
-        (void)isa;
-        (void)is_float;
-#endif
-        t[i] = cpu_seconds() - start;
-    }
-    return macs > 0 ? macs * 12 * PEAK_LOOPS / median(t, 3) / 1e9 : 0;
 }
 
 /* ---- products ---- */
@@ -309,7 +259,8 @@ static void bench_two(const char *name, enum ggml_type type, const struct kernel
 
 static void bench_table(const struct kernels *k, int n_wanted, char **wanted, bool two)
 {
-    double limit[2] = {arithmetic_limit(k->isa, false), arithmetic_limit(k->isa, true)};
+    double limit[2] = {bench_peak_cpu(k->isa, false) * 0.5e-9,
+                       bench_peak_cpu(k->isa, true) * 0.5e-9}; /* GMAC/s */
     printf("\n%s: reading %.1f GB/s, int8 %.0f GMAC/s, single precision %.0f GMAC/s\n", k->isa,
            read_limit, limit[0], limit[1]);
     if (!two)

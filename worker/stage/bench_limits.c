@@ -12,10 +12,7 @@
 #include "worker/engine/kernels.h"
 #include "worker/engine/threads.h"
 #include "worker/stage/bench.h"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
+#include "worker/stage/bench_peaks.h"
 
 enum {
     PIECE = 1 << 20,      /* bytes that a thread reads in one go */
@@ -163,129 +160,6 @@ struct peak {
     double *ops;
 };
 
-#if defined(__x86_64__)
-enum { ACCS = 12 };
-
-__attribute__((target("avx512f,avx512vnni"))) static double int8_avx512(uint32_t steps,
-                                                                        uint64_t *sink)
-{
-    __m512i acc[ACCS], a = _mm512_set1_epi32((int)steps | 0x01020304), b = _mm512_set1_epi8(1);
-    for (int k = 0; k < ACCS; k++)
-        acc[k] = _mm512_setzero_si512();
-    for (uint32_t i = 0; i < steps; i++)
-#pragma GCC unroll 12
-        for (int k = 0; k < ACCS; k++)
-            acc[k] = _mm512_dpbusd_epi32(acc[k], a, b);
-    for (int k = 1; k < ACCS; k++)
-        acc[0] = _mm512_add_epi32(acc[0], acc[k]);
-    *sink = (uint64_t)_mm512_reduce_add_epi32(acc[0]);
-    return 2.0 * 64 * ACCS * steps;
-}
-
-/* Without VNNI a dot product of bytes is three instructions. */
-__attribute__((target("avx2"))) static double int8_avx2(uint32_t steps, uint64_t *sink)
-{
-    __m256i acc[ACCS], a = _mm256_set1_epi32((int)steps | 0x01020304), b = _mm256_set1_epi8(1);
-    __m256i ones = _mm256_set1_epi16(1);
-    for (int k = 0; k < ACCS; k++)
-        acc[k] = _mm256_set1_epi32(k);
-    for (uint32_t i = 0; i < steps; i++)
-#pragma GCC unroll 12
-        for (int k = 0; k < ACCS; k++) {
-            /* The barrier keeps the product inside the loop. */
-            __asm__ volatile("" : "+x"(a));
-            acc[k] = _mm256_add_epi32(acc[k], _mm256_madd_epi16(_mm256_maddubs_epi16(a, b), ones));
-        }
-    for (int k = 1; k < ACCS; k++)
-        acc[0] = _mm256_add_epi32(acc[0], acc[k]);
-    *sink = (uint64_t)_mm256_extract_epi64(acc[0], 0);
-    return 2.0 * 32 * ACCS * steps;
-}
-
-__attribute__((target("avx512f"))) static double f32_avx512(uint32_t steps, uint64_t *sink)
-{
-    __m512 acc[ACCS], a = _mm512_set1_ps(0.5f), b = _mm512_set1_ps((float)steps);
-    for (int k = 0; k < ACCS; k++)
-        acc[k] = _mm512_set1_ps((float)k);
-    for (uint32_t i = 0; i < steps; i++)
-#pragma GCC unroll 12
-        for (int k = 0; k < ACCS; k++)
-            acc[k] = _mm512_fmadd_ps(acc[k], a, b);
-    for (int k = 1; k < ACCS; k++)
-        acc[0] = _mm512_add_ps(acc[0], acc[k]);
-    *sink = (uint64_t)(_mm512_reduce_add_ps(acc[0]) > 0);
-    return 2.0 * 16 * ACCS * steps;
-}
-
-__attribute__((target("avx2,fma"))) static double f32_avx2(uint32_t steps, uint64_t *sink)
-{
-    __m256 acc[ACCS], a = _mm256_set1_ps(0.5f), b = _mm256_set1_ps((float)steps);
-    for (int k = 0; k < ACCS; k++)
-        acc[k] = _mm256_set1_ps((float)k);
-    for (uint32_t i = 0; i < steps; i++)
-#pragma GCC unroll 12
-        for (int k = 0; k < ACCS; k++)
-            acc[k] = _mm256_fmadd_ps(acc[k], a, b);
-    for (int k = 1; k < ACCS; k++)
-        acc[0] = _mm256_add_ps(acc[0], acc[k]);
-    *sink = (uint64_t)(_mm256_cvtss_f32(acc[0]) > 0);
-    return 2.0 * 8 * ACCS * steps;
-}
-
-/* Four products of 16 x 64 by 64 x 16 bytes that do not wait for one another. The permission to use
- * tiles was asked for when the kernels were chosen; own assembler, because the compiler's
- * configuration of tiles may be optimised away. */
-static double int8_amx(uint32_t steps, uint64_t *sink)
-{
-    struct {
-        uint8_t palette, start_row, unused[14];
-        uint16_t row_bytes[16];
-        uint8_t rows[16];
-    } cfg = {.palette = 1};
-    for (int t = 0; t < 8; t++) {
-        cfg.row_bytes[t] = 64;
-        cfg.rows[t] = 16;
-    }
-    __asm__ volatile("ldtilecfg %0\n\ttilezero %%tmm0\n\ttilezero %%tmm1\n\ttilezero %%tmm2\n\t"
-                     "tilezero %%tmm3\n\ttilezero %%tmm4\n\ttilezero %%tmm5\n\t"
-                     "tilezero %%tmm6\n\ttilezero %%tmm7"
-                     :
-                     : "m"(cfg));
-    for (uint32_t i = 0; i < steps / 16; i++)
-        __asm__ volatile("tdpbssd %tmm6, %tmm4, %tmm0\n\ttdpbssd %tmm7, %tmm4, %tmm1\n\t"
-                         "tdpbssd %tmm6, %tmm5, %tmm2\n\ttdpbssd %tmm7, %tmm5, %tmm3");
-    __asm__ volatile("tilerelease");
-    *sink = steps;
-    return 2.0 * 16 * 16 * 64 * 4 * (steps / 16);
-}
-#endif
-
-/* Machines without the above: what the compiler makes of vectors. */
-typedef uint32_t ints __attribute__((vector_size(64)));
-typedef float floats __attribute__((vector_size(64)));
-
-static double int8_plain(uint32_t steps, uint64_t *sink)
-{
-    ints a = {steps, 1, 2, 3}, acc[4] = {a, a, a, a};
-    for (uint32_t i = 0; i < steps; i++)
-        for (int k = 0; k < 4; k++)
-            acc[k] = acc[k] * a + a;
-    acc[0] += acc[1] + acc[2] + acc[3];
-    *sink = acc[0][0];
-    return 2.0 * 16 * 4 * steps;
-}
-
-static double f32_plain(uint32_t steps, uint64_t *sink)
-{
-    floats a = {0.5f, 0.25f}, acc[4] = {a, a, a, a};
-    for (uint32_t i = 0; i < steps; i++)
-        for (int k = 0; k < 4; k++)
-            acc[k] = acc[k] * a + a;
-    acc[0] += acc[1] + acc[2] + acc[3];
-    *sink = (uint64_t)(acc[0][0] > 0);
-    return 2.0 * 16 * 4 * steps;
-}
-
 static void peak_task(void *arg, uint32_t task, uint32_t worker)
 {
     struct peak *p = arg;
@@ -322,31 +196,25 @@ static bool has_table(const char *isa)
     return false;
 }
 
+/* The best that the CPU has, whatever the kernels make of it. */
 static void measure_peaks(struct threads *th, struct bench_limits *out)
 {
-    double (*int8)(uint32_t, uint64_t *) = int8_plain, (*f32)(uint32_t, uint64_t *) = f32_plain;
-    out->int8_how = out->f32_how = "plain vectors";
+    const char *int8_isa = "scalar", *f32_isa = "scalar";
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-        int8 = int8_avx2;
-        f32 = f32_avx2;
-        out->int8_how = out->f32_how = "avx2";
-    }
-    if (__builtin_cpu_supports("avx512f")) {
-        f32 = f32_avx512;
-        out->f32_how = "avx512";
-    }
-    if (__builtin_cpu_supports("avx512vnni")) {
-        int8 = int8_avx512;
-        out->int8_how = "avx512 vnni";
-    }
-    if (has_table("amx")) {
-        int8 = int8_amx;
-        out->int8_how = "amx";
-    }
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        int8_isa = f32_isa = "avx2";
+    if (__builtin_cpu_supports("avx512f"))
+        f32_isa = "avx512";
+    if (__builtin_cpu_supports("avx512vnni"))
+        int8_isa = "avx512";
+    if (has_table("amx"))
+        int8_isa = "amx";
 #endif
-    out->int8_tops = peak_of(th, int8);
-    out->f32_tops = peak_of(th, f32);
+    struct bench_peak int8 = bench_peak(int8_isa, false), f32 = bench_peak(f32_isa, true);
+    out->int8_how = int8.how;
+    out->f32_how = f32.how;
+    out->int8_tops = peak_of(th, int8.loop);
+    out->f32_tops = peak_of(th, f32.loop);
 }
 
 void bench_limits_measure(const struct model *m, uint32_t threads, struct bench_limits *out)
