@@ -49,17 +49,23 @@ SIMD_INLINE void prefetch_far(const uint8_t *p)
     __builtin_prefetch(p + PREFETCH_FAR, 0, 2);
 }
 
-/* With more rows what follows is wanted at once and after a long time: all of it is brought near.
- * That is what comes after the block of so many bytes at offset `at` of panels that begin at p;
+/* With more rows what follows is wanted at once and after a long time, in which the CPU's own
+ * prefetching loses a stream: all of it is brought near. Vectors that take several panels at once
+ * are done with them before memory answers: for those it comes into the second cache first.
+ * What follows comes after the block of so many bytes at offset `at` of panels that begin at p;
  * behind the last of them lie the panels that are multiplied next. */
 SIMD_INLINE void prefetch_next(const uint8_t *p, size_t apart, int panels, size_t at,
                                uint32_t bytes)
 {
-    at += PREFETCH_NEAR;
-    at += at >= apart ? (size_t)(panels - 1) * apart : 0;
+    const size_t behind = (size_t)(panels - 1) * apart;
+    const size_t near = at + PREFETCH_NEAR + (at + PREFETCH_NEAR >= apart ? behind : 0);
+    const size_t far = at + PREFETCH_FAR + (at + PREFETCH_FAR >= apart ? behind : 0);
     for (int i = 0; i < panels; i++, p += apart)
-        for (uint32_t k = 0; k < bytes; k += 64)
-            __builtin_prefetch(p + at + k, 0, 3);
+        for (uint32_t k = 0; k < bytes; k += 64) {
+            __builtin_prefetch(p + near + k, 0, 3);
+            if (panels > 1)
+                __builtin_prefetch(p + far + k, 0, 2);
+        }
 }
 
 /* All of it into the second cache; far more than the first one holds. */
