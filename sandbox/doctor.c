@@ -2,12 +2,15 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include "proto/buf.h"
 #include "proto/clock.h"
 #include "proto/json.h"
+#include "proto/mem.h"
+#include "proto/model/imported.h"
 #include "sandbox/jail/confine.h"
 #include "sandbox/judge.h"
 #include "sandbox/pool.h"
@@ -58,6 +61,25 @@ static void memory(struct finding *f)
     }
 }
 
+/* Where imported models go, and how much room there is: a folder that is not there yet is made on
+ * the file system of the nearest one above it that is. */
+static void models(struct finding *f)
+{
+    PX_FREE char *dir = imported_dir();
+    PX_FREE char *above = px_xstrdup(dir);
+    PX_FREE char *line = NULL;
+    struct statvfs room;
+    bool is_there = access(dir, F_OK) == 0;
+    while (statvfs(above, &room) != 0 && strrchr(above, '/') != NULL)
+        *strrchr(above, '/') = '\0';
+    if (statvfs(*above != '\0' ? above : "/", &room) != 0)
+        line = px_xasprintf("%s", dir);
+    else
+        line = px_xasprintf("%s%s, %.1f GiB free", dir, is_there ? "" : " (made when needed)",
+                            (double)room.f_bavail * (double)room.f_frsize / (1 << 30));
+    add(f, "imported models", line);
+}
+
 static void layers(struct finding *f, const struct pool *p)
 {
     char line[256];
@@ -99,11 +121,12 @@ static void interpreter(struct finding *f, const struct pool *p, int64_t us)
 
 static const char help[] = "Usage: proctor-tester doctor [--json]\n"
                            "\n"
-                           "Shows what this host offers to the tester: processor, memory, the "
-                           "layers of the jail (each was\n"
-                           "tried, not looked up), the interpreter, and what is missing. The exit "
-                           "code is 0 when programs\n"
-                           "can be judged here, 2 when they cannot.\n"
+                           "Shows what this host offers to the tester: processor, memory, "
+                           "where imported models go,\n"
+                           "the layers of the jail (each was tried, not looked up), the "
+                           "interpreter, and what is missing.\n"
+                           "The exit code is 0 when programs can be judged here, 2 when they "
+                           "cannot.\n"
                            "\n"
                            "Example:\n"
                            "  proctor-tester doctor --json\n";
@@ -121,6 +144,7 @@ static int report(bool json)
     int64_t took = clk_now_us() - start;
     processor(&f);
     memory(&f);
+    models(&f);
     if (p != NULL) {
         layers(&f, p);
         interpreter(&f, p, took);

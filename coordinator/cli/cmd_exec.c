@@ -29,9 +29,9 @@ const char help_model[] =
 const char help_doctor[] =
     "Usage: proctor doctor [--json]\n"
     "\n"
-    "Looks at this host: CPU features, the layers of the jail (each tried, not guessed), memory, "
-    "the\n"
-    "interpreter that runs candidates, and what is missing with the way to mend it.\n"
+    "Looks at this host: CPU features, memory, where imported models go, the layers of the jail\n"
+    "(each tried, not guessed), the interpreter that runs candidates, and what is missing with\n"
+    "the way to mend it.\n"
     "\n"
     "Example: proctor doctor\n";
 
