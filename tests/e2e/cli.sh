@@ -25,7 +25,7 @@ expect 2 "" "$proctor" status nosuch
 expect 2 "no run below ./runs" "$proctor" report
 expect 2 "" "$proctor" model inspect nosuch.gguf
 expect 2 "" "$proctor" model frobnicate x
-expect 0 "" "$proctor" doctor
+expect 0 "imported models" "$proctor" doctor
 expect 0 "prompt tok" "$proctor" plan "$root/recipes/quickstart.yaml"
 expect 0 '"units"' "$proctor" plan "$root/recipes/quickstart.yaml" --json
 expect 2 "" "$proctor" plan "$root/recipes/quickstart.yaml" --memory 1MiB
