@@ -131,29 +131,6 @@ pack_panel(enum ggml_type type, const uint8_t *p, uint32_t n_in, uint32_t rows, 
         pack_chunk(type, p + i0 / f.block * f.bytes, row_bytes, rows, n_in - i0, out);
 }
 
-/* Calls call(type, ...) with the type as a constant, so that what depends on it folds away. */
-#define BY_TYPE(type, call, ...)                                                                   \
-    switch (type) {                                                                                \
-        ONE_TYPE(GGML_Q4_0, call, __VA_ARGS__)                                                     \
-        ONE_TYPE(GGML_Q4_1, call, __VA_ARGS__)                                                     \
-        ONE_TYPE(GGML_Q5_0, call, __VA_ARGS__)                                                     \
-        ONE_TYPE(GGML_Q5_1, call, __VA_ARGS__)                                                     \
-        ONE_TYPE(GGML_Q8_0, call, __VA_ARGS__)                                                     \
-        ONE_TYPE(GGML_Q2_K, call, __VA_ARGS__)                                                     \
-        ONE_TYPE(GGML_Q3_K, call, __VA_ARGS__)                                                     \
-        ONE_TYPE(GGML_Q4_K, call, __VA_ARGS__)                                                     \
-        ONE_TYPE(GGML_Q5_K, call, __VA_ARGS__)                                                     \
-        ONE_TYPE(GGML_Q6_K, call, __VA_ARGS__)                                                     \
-        ONE_TYPE(GGML_IQ4_NL, call, __VA_ARGS__)                                                   \
-        ONE_TYPE(GGML_IQ4_XS, call, __VA_ARGS__)                                                   \
-    default:                                                                                       \
-        break;                                                                                     \
-    }
-#define ONE_TYPE(type, call, ...)                                                                  \
-    case type:                                                                                     \
-        call(type, __VA_ARGS__);                                                                   \
-        break;
-
 void panels_pack(enum ggml_type type, const void *rows, uint32_t n_in, uint32_t n_out,
                  uint32_t first, uint32_t last, void *out)
 {
@@ -164,7 +141,15 @@ void panels_pack(enum ggml_type type, const void *rows, uint32_t n_in, uint32_t 
         const uint8_t *from = (const uint8_t *)rows + p * panel_rows;
         uint32_t left = n_out - p * PANEL_OUTPUTS;
         uint32_t n = left < PANEL_OUTPUTS ? left : PANEL_OUTPUTS;
-        BY_TYPE(type, pack_panel, from, n_in, n, to)
+        switch (type) { /* a constant in each call, so that what depends on it folds away */
+#define PACK(constant)                                                                             \
+    case constant:                                                                                 \
+        pack_panel(constant, from, n_in, n, to);                                                   \
+        break;
+            QUANT_TYPES(PACK)
+        default:
+            break;
+        }
     }
 }
 
@@ -229,7 +214,15 @@ static inline __attribute__((always_inline)) void unpack_of(enum ggml_type type,
 void panel_unpack(enum ggml_type type, const uint8_t *chunk, uint32_t n, uint32_t o, uint8_t *u,
                   float *scale, float *min)
 {
-    BY_TYPE(type, unpack_of, chunk, n, o, u, scale, min)
+    switch (type) {
+#define UNPACK(constant)                                                                           \
+    case constant:                                                                                 \
+        unpack_of(constant, chunk, n, o, u, scale, min);                                           \
+        break;
+        QUANT_TYPES(UNPACK)
+    default:
+        break;
+    }
 }
 
 void panels_row(enum ggml_type type, const void *panels, uint32_t n_in, uint32_t output, float *out)
