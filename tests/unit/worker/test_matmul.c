@@ -83,6 +83,20 @@ static void panels_hold_the_same_values(void **arg)
         }
 }
 
+/* k's products with w are the definition's with the same matrix as rows, bit for bit. */
+static void same_products(const struct kernels *k, const struct weight *w,
+                          const struct weight *in_rows, const char *type, const float *x,
+                          uint32_t rows, size_t stride, uint32_t o0, uint32_t o1)
+{
+    float *a = product(&kernels_scalar, in_rows, x, rows, stride, o0, o1);
+    float *b = product(k, w, x, rows, stride, o0, o1);
+    if (memcmp(a, b, rows * stride * 4) != 0)
+        fail_msg("%s differs: %s, rows %u, n_in %u, outputs [%u, %u) of %u", k->isa, type, rows,
+                 w->n_in, o0, o1, w->n_out);
+    free(a);
+    free(b);
+}
+
 /* Rows and panels, the definition and every other table. */
 static void panels_give_the_same_products(void **arg)
 {
@@ -103,13 +117,7 @@ static void panels_give_the_same_products(void **arg)
                 struct weight w = {TYPES[t], data, n_in, n_out, WEIGHT_ROWS};
                 struct weight p = {TYPES[t], panels, n_in, n_out, WEIGHT_PANELS};
                 size_t stride = n_out + next_random() % 3;
-                float *a = product(&kernels_scalar, &w, x, rows, stride, o0, o1);
-                float *b = product(kernels_at(i), &p, x, rows, stride, o0, o1);
-                if (memcmp(a, b, rows * stride * 4) != 0)
-                    fail_msg("%s differs: %s, rows %u, n_in %u, outputs [%u, %u) of %u",
-                             kernels_at(i)->isa, TYPE_NAMES[t], rows, n_in, o0, o1, n_out);
-                free(a);
-                free(b);
+                same_products(kernels_at(i), &p, &w, TYPE_NAMES[t], x, rows, stride, o0, o1);
                 free(x);
                 free(panels);
                 drop_weights(data);
@@ -132,13 +140,7 @@ static void all_tables_give_the_same_bits(void **arg)
                         x[j] = j < 32 ? 0.0f : 1e-38f;
                 struct weight w = {TYPES[t], data, n_in, n_out, WEIGHT_ROWS};
                 size_t stride = n_out + next_random() % 3;
-                float *a = product(&kernels_scalar, &w, x, rows, stride, o0, o1);
-                float *b = product(kernels_at(i), &w, x, rows, stride, o0, o1);
-                if (memcmp(a, b, rows * stride * 4) != 0)
-                    fail_msg("%s differs: %s, rows %u, n_in %u, outputs [%u, %u) of %u",
-                             kernels_at(i)->isa, TYPE_NAMES[t], rows, n_in, o0, o1, n_out);
-                free(a);
-                free(b);
+                same_products(kernels_at(i), &w, &w, TYPE_NAMES[t], x, rows, stride, o0, o1);
                 free(x);
                 drop_weights(data);
             }
